@@ -1,13 +1,24 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the suites: which tests can run here, and what was left out and why.
+
+A suite is the set of tests with one of the markers below; all others are the unit suite. Where a suite's programs are
+missing its tests are skipped, and a table at the end says so. With CI=true such a run fails.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +28,111 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"public data sets not found at {path} (set LOGWARDEN_SHARED_DATA)")
     return path
+
+
+def _lab_lacks() -> str | None:
+    from lab.instance import obstacles
+
+    if lack := obstacles():
+        return " ".join(lack.split())
+    namespaces = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False)
+    return None if namespaces.returncode == 0 else "the system refuses network namespaces"
+
+
+def _browser_lacks() -> str | None:
+    if not any(map(shutil.which, BROWSERS)):
+        return f"not found: {' or '.join(BROWSERS)}"
+    return _modules_lack("playwright")
+
+
+def _train_lacks() -> str | None:
+    return _modules_lack("torch", "transformers", "peft")
+
+
+def _modules_lack(*names: str) -> str | None:
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
+    return f"Python packages not installed: {', '.join(missing)}" if missing else None
+
+
+SUITES: dict[str, Callable[[], str | None]] = {"lab": _lab_lacks, "browser": _browser_lacks, "train": _train_lacks}
+
+
+@cache
+def _lack(suite: str) -> str | None:
+    """What keeps a suite from running here, in words, or None."""
+    return SUITES[suite]() if suite in SUITES else None
+
+
+def _suites_of(item: pytest.Item) -> list[str]:
+    return [name for name in SUITES if item.get_closest_marker(name)] or ["unit"]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test its suite, and keep the lab's tests in one process: they share the machine's namespaces."""
+    for item in items:
+        suites = _suites_of(item)
+        item.user_properties.append(("suite", suites[0]))
+        if "lab" in suites:
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose suite cannot run here."""
+    for suite in _suites_of(item):
+        if lack := _lack(suite):
+            pytest.skip(f"suite {suite} left out: {lack}")
+
+
+class SuiteTable:
+    """Counts outcomes by suite, prints them, and fails a CI run that left something out."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self.shared_data_skips = 0
+        self.in_ci = os.environ.get("CI", "").lower() not in ("", "0", "false")
+        self.whole = _is_whole_run(config)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count a test once: at its call, or earlier where it did not get there."""
+        if report.when == "call" or (report.when == "setup" and not report.passed):
+            suite = str(dict(report.user_properties).get("suite", "unit"))
+            self.outcomes[suite][report.outcome] += 1
+            self.shared_data_skips += report.skipped and "public data sets" in str(report.longrepr)
+
+    def left_out(self) -> list[str]:
+        """Suites of which no test ran: those met in a narrowed run, all of them in a whole one."""
+        expected = ["unit", *SUITES] if self.whole else list(self.outcomes)
+        return [name for name in expected if not (self.outcomes[name]["passed"] or self.outcomes[name]["failed"])]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Fail a CI run that left a suite out."""
+        if self.in_ci and self.left_out() and not session.config.option.collectonly and session.exitstatus == 0:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Print the table."""
+        left_out = self.left_out()
+        terminalreporter.section("suites")
+        for name in dict.fromkeys([*self.outcomes, *left_out]):
+            counts = self.outcomes[name]
+            state = f"left out: {_lack(name) or 'none of its tests ran'}" if name in left_out else "ran"
+            numbers = ", ".join(f"{counts[kind]} {kind}" for kind in ("passed", "failed", "skipped") if counts[kind])
+            terminalreporter.write_line(f"{name:<8} {numbers or 'no tests':<36} {state}")
+        if self.shared_data_skips:
+            terminalreporter.write_line(f"{self.shared_data_skips} tests need public data sets that are not here")
+        if self.in_ci and left_out:
+            terminalreporter.write_line(f"CI: failed, because suites were left out: {', '.join(left_out)}", red=True)
+
+
+def _is_whole_run(config: pytest.Config) -> bool:
+    narrowed = config.option.markexpr or config.option.keyword or getattr(config.option, "lf", False)
+    return not narrowed and config.args_source is pytest.Config.ArgsSource.TESTPATHS
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Print the table once: in the process that reports, not in the workers of pytest-xdist."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.pluginmanager.register(SuiteTable(config), "suite-table")

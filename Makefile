@@ -1,0 +1,100 @@
+# Everything a person does with this repository. Each recipe calls something that can be run without make as well.
+# Recipes use relative paths only, so that a checkout whose path holds spaces works.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+SPEED ?= 60
+ARGS ?=
+
+BIN := .venv/bin
+INPUTS := pyproject.toml constraints.txt scripts/install.py
+# Environments hold absolute paths: one that was moved or copied with its checkout is made anew.
+MOVED := $(shell [ "$$(cat .venv/.made 2>/dev/null)" = "$$PWD" ] || echo moved)
+
+##@ Use
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@printf '\nExtra arguments go into ARGS, as in: make up SPEED=10 ARGS="--port 8600"\n'
+
+.PHONY: install
+install: .venv/.serve ## Make .venv with all that detecting, storing and showing anomalies needs (no torch)
+	@echo "Ready: .venv/bin/logwarden --help"
+
+.PHONY: up
+up: .venv/.serve ## Start the local pipeline and its dashboard, fed with a recorded day of the lab (SPEED=60)
+	$(BIN)/logwarden up -f examples/quickstart.yaml --replay $(REPLAY) --speed $(SPEED) $(ARGS)
+
+##@ Develop
+
+.PHONY: test
+test: .venv/.dev ## Run all tests; on Debian as root, install the programs they need first
+	sh scripts/system-packages.sh
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+
+.PHONY: test-unit
+test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train" $(ARGS)
+
+.PHONY: check
+check: .venv/.dev ## Check style, types, layers and generated files
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) verify
+
+.PHONY: verify
+verify: .venv/.dev ## Fail when a generated file is stale, a link is dead or a tracked file does not belong
+	$(BIN)/python -m logwarden.api.generate --check
+	$(BIN)/python -m scripts.check_links
+	$(BIN)/python -m scripts.check_tree
+
+.PHONY: generate
+generate: .venv/.dev ## Write the generated files anew
+	$(BIN)/python -m logwarden.api.generate
+
+.PHONY: constraints
+constraints: .venv/.dev ## Resolve the newest versions of all dependencies into constraints.txt
+	$(BIN)/python -m scripts.pin
+
+##@ Produce
+
+.PHONY: lab
+lab: .venv/.serve ## Run the lab network and record its logs (root on Linux)
+	sh scripts/system-packages.sh
+	$(BIN)/python -m lab $(ARGS)
+
+.PHONY: builtin-model
+builtin-model: .venv/.dev ## Train the model revision that the package carries
+	$(BIN)/python -m logwarden.training.builtin $(ARGS)
+
+.PHONY: bench
+bench: .venv/.serve ## Measure speed and memory into benchmarks/results/ and print a table
+	$(BIN)/python -m benchmarks $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what make, tests and checks produced, .venv included
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Stamps: a second run does nothing until one of the inputs changes.
+
+.venv/.made: $(MOVED)
+	sh scripts/make-venv.sh "$(PYTHON)"
+
+.venv/.serve: .venv/.made $(INPUTS)
+	$(BIN)/python scripts/install.py serve
+	@touch $@
+
+.venv/.dev: .venv/.made $(INPUTS)
+	$(BIN)/python scripts/install.py dev
+	@touch $@
+
+.PHONY: moved

@@ -1,0 +1,1 @@
+"""Measures what Logwarden promises: see benchmarks/README.md."""

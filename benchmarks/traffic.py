@@ -1,0 +1,89 @@
+"""Make the log files that are read: plain lines, as a syslog daemon would have written them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+_RECORDED = re.compile(r"[^\t]*\t[^\t]*\t(?:udp|tcp)\t(.*)", re.DOTALL)
+_OLD = re.compile(r"(<\d+>)([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ")
+_NEW = re.compile(r"(<\d+>1 )(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\S*)")
+_WORD = re.compile(r"[a-z]{3,12}")
+
+
+def read_recording(folder: Path) -> list[str]:
+    """Return the raw lines of a recording of the lab, in the order of their arrival."""
+    packed = folder / "lines.log.gz"
+    text = gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "lines.log").read_bytes()
+    matches = map(_RECORDED.match, text.decode("utf-8", "surrogateescape").splitlines())
+    return [match.group(1) for match in matches if match]
+
+
+def write_repeated(folder: Path, count: int, target: Path) -> int:
+    """Write a recording over and over until there are ``count`` lines; return the size in bytes.
+
+    The times in the headers of each repetition follow those of the one before, so that the file is one long log.
+    """
+    meta = json.loads((folder / "meta.json").read_text())
+    year = datetime.fromisoformat(meta["start"]).year
+    span = timedelta(seconds=float(meta["seconds"]))
+    lines = read_recording(folder)
+    with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        for number in range(count):
+            repetition, place = divmod(number, len(lines))
+            if place == 0:
+                shift = _shifter(year, span * repetition)
+            file.write(shift(lines[place]) + "\n")
+    return target.stat().st_size
+
+
+def _shifter(year: int, by: timedelta) -> Callable[[str], str]:
+    @lru_cache(4096)
+    def old(stamp: str) -> str:
+        moved = datetime.strptime(f"{year} {stamp}", "%Y %b %d %H:%M:%S").replace(tzinfo=UTC) + by
+        return f"{moved:%b} {moved.day:2} {moved:%H:%M:%S}"
+
+    @lru_cache(4096)
+    def new(stamp: str) -> str:
+        return (datetime.fromisoformat(stamp) + by).isoformat()
+
+    def shift(line: str) -> str:
+        if match := _OLD.match(line):
+            return f"{match.group(1)}{old(match.group(2))} {line[match.end() :]}"
+        if match := _NEW.match(line):
+            return f"{match.group(1)}{new(match.group(2))}{match.group(3)}{line[match.end() :]}"
+        return line
+
+    return shift
+
+
+def write_never_seen(folder: Path, count: int, target: Path, *, hosts: int = 20) -> None:
+    """Write ``count`` lines that all differ after masking: the recording's words in new orders.
+
+    Every host sends one line every two minutes, so that no two lines of a host share a window.
+    """
+    start = datetime(2026, 1, 5, tzinfo=UTC)
+    with target.open("w") as file:
+        for number, text in zip(range(count), _new_texts(folder), strict=False):
+            round_, host = divmod(number, hosts)
+            time = start + timedelta(seconds=120 * round_ + host)
+            file.write(f"<30>{time:%b} {time.day:2} {time:%H:%M:%S} new{host} service[77]: {text}\n")
+
+
+def _new_texts(folder: Path) -> Iterator[str]:
+    draw = random.Random(7)
+    lines = read_recording(folder)
+    words = sorted({word for line in lines for word in _WORD.findall(line)})
+    lengths = [max(3, min(24, len(line.split()) - 4)) for line in lines]
+    seen: set[str] = set()
+    while True:
+        text = " ".join(draw.choices(words, k=draw.choice(lengths)))
+        if text not in seen:
+            seen.add(text)
+            yield text

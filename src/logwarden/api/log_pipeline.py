@@ -1,0 +1,328 @@
+"""LogPipeline: where logs come from, which topics carry them, which model watches them, who is alerted."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from logwarden.api.base import (
+    Address,
+    Allowed,
+    ByteSize,
+    Duration,
+    ModelRef,
+    ObjectName,
+    Port,
+    Resource,
+    ResourceStatus,
+    Rule,
+    SecretKey,
+    SecretKeyRef,
+    SecretRef,
+    Spec,
+    Status,
+    Url,
+    nested,
+)
+
+Transport = Literal["UDP", "TCP", "TLS"]
+ClientAuth = Literal["None", "Optional", "Required"]
+ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+MinimumSeverity = Literal["info", "warning", "critical"]
+
+LOOPBACK = "127.0.0.1"
+
+ListenerName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]([-a-z0-9]{0,13}[a-z0-9])?$", max_length=15),
+    Allowed("at most 15 lower-case letters, digits and inner hyphens, starting with a letter"),
+]
+TopicName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", max_length=200),
+    Allowed("at most 200 letters, digits, dots, underscores and hyphens"),
+]
+BootstrapServers = Annotated[
+    str,
+    StringConstraints(pattern=r"^[^\s,:]+:[0-9]{1,5}(,[^\s,:]+:[0-9]{1,5})*$", max_length=2048),
+    Allowed("host:port, or several separated by commas"),
+]
+Path = Annotated[
+    str,
+    StringConstraints(pattern=r"^/[^\x00]*$", max_length=1024),
+    Allowed("an absolute path"),
+]
+
+
+class ListenerSpec(Spec):
+    """A port on which devices send syslog."""
+
+    RULES: ClassVar = (
+        Rule(
+            "self.transport != 'TLS' || has(self.tlsSecretRef)",
+            "transport TLS needs tlsSecretRef, a Secret of type kubernetes.io/tls",
+            "tlsSecretRef",
+            lambda listener: listener.transport != "TLS" or listener.tls_secret_ref is not None,
+        ),
+        Rule(
+            "self.transport == 'TLS' || (!has(self.tlsSecretRef) && self.clientAuth == 'None')",
+            "tlsSecretRef and clientAuth are only for transport TLS",
+            "transport",
+            lambda listener: (
+                listener.transport == "TLS" or (listener.tls_secret_ref is None and listener.client_auth == "None")
+            ),
+        ),
+    )
+
+    name: ListenerName = Field(description="Name of the listener; records show where a line came in.")
+    transport: Transport = Field("UDP", description="How syslog arrives.")
+    port: Port = Field(5514, description="Port to listen on. Below 1024 needs root on one machine.")
+    address: Address | None = Field(
+        None,
+        description="Address to bind on one machine: 127.0.0.1 by default; 0.0.0.0 lets other devices send. "
+        "Without meaning in a cluster, where the Service decides.",
+    )
+    tls_secret_ref: SecretRef | None = Field(
+        None, description="Secret with `tls.crt`, `tls.key` and, to check clients, `ca.crt`; required with TLS."
+    )
+    client_auth: ClientAuth = Field("None", description="Whether clients must show a certificate of `ca.crt`.")
+
+    @property
+    def bind_address(self) -> str:
+        """Address to bind on one machine."""
+        return self.address or LOOPBACK
+
+
+class ServiceSpec(Spec):
+    """The Service in front of the listeners."""
+
+    type: ServiceType = Field("ClusterIP", description="How devices reach the listeners.")
+    annotations: dict[str, Annotated[str, StringConstraints(max_length=4096)]] = Field(
+        default_factory=dict, max_length=32, description="Annotations of the Service, such as a load balancer's."
+    )
+
+
+def _ports_differ(syslog: SyslogSpec) -> bool:
+    ports = [(listener.port, listener.transport == "UDP") for listener in syslog.listeners]
+    return len(set(ports)) == len(ports)
+
+
+def _names_differ(syslog: SyslogSpec) -> bool:
+    names = [listener.name for listener in syslog.listeners]
+    return len(set(names)) == len(names)
+
+
+class SyslogSpec(Spec):
+    """Syslog from devices."""
+
+    RULES: ClassVar = (
+        Rule(
+            "self.listeners.all(a, self.listeners.exists_one(b, a.name == b.name))",
+            "two listeners have the same name",
+            "listeners",
+            _names_differ,
+        ),
+        Rule(
+            "self.listeners.all(a, self.listeners.exists_one(b, "
+            "a.port == b.port && (a.transport == 'UDP') == (b.transport == 'UDP')))",
+            "two listeners share a port (UDP and TCP may; TCP and TLS may not)",
+            "listeners",
+            _ports_differ,
+        ),
+    )
+
+    listeners: list[ListenerSpec] = Field(
+        default_factory=list,
+        max_length=16,
+        description="Ports on which devices send syslog.",
+        json_schema_extra={"default": [], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    service: ServiceSpec = nested(ServiceSpec, "The Service in front of the listeners.")
+
+
+class TokenSecretRef(Spec):
+    """A Secret with the bearer token that senders must show."""
+
+    name: ObjectName = Field(description="Name of the Secret.")
+    key: SecretKey = Field("token", description="Key in the Secret.")
+
+
+class HttpSpec(Spec):
+    """Logs sent by HTTP."""
+
+    enabled: bool = Field(False, description="Whether logs are taken by HTTP.")
+    port: Port = Field(8080, description="Port to listen on.")
+    address: Address | None = Field(
+        None,
+        description="Address to bind on one machine: 127.0.0.1 by default; 0.0.0.0 lets other machines send. "
+        "Without meaning in a cluster, where the Service decides.",
+    )
+    token_secret_ref: TokenSecretRef | None = Field(
+        None, description="Secret with the bearer token that senders must show; without it anyone may send."
+    )
+
+    @property
+    def bind_address(self) -> str:
+        """Address to bind on one machine."""
+        return self.address or LOOPBACK
+
+
+class BufferSpec(Spec):
+    """Disk buffer of a collector, for when Kafka is away."""
+
+    size: ByteSize = Field("2Gi", description="Most bytes on the disk of a node.")
+    path: Path = Field("/var/lib/logwarden", description="Folder on the node.")
+
+
+class CollectSpec(Spec):
+    """Where logs come from."""
+
+    nodes: bool = Field(False, description="Whether the syslog of every node of the cluster is collected.")
+    syslog: SyslogSpec = nested(SyslogSpec, "Syslog from devices.")
+    http: HttpSpec = nested(HttpSpec, "Logs sent by HTTP.")
+    buffer: BufferSpec = nested(BufferSpec, "Disk buffer of a collector, for when Kafka is away.")
+
+
+class StrimziRef(Spec):
+    """A Kafka cluster run by Strimzi."""
+
+    cluster: ObjectName = Field(description="Name of the Kafka resource.")
+    namespace: ObjectName | None = Field(None, description="Its namespace; the pipeline's own by default.")
+
+
+class KafkaTlsSpec(Spec):
+    """TLS to Kafka."""
+
+    ca_secret_ref: SecretKeyRef | None = Field(
+        None, description="Secret with the certificate authority; the system's own by default."
+    )
+    certificate_secret_ref: SecretRef | None = Field(
+        None, description="Secret with `tls.crt` and `tls.key` that identify this client."
+    )
+
+
+class KafkaSaslSpec(Spec):
+    """User and password for Kafka."""
+
+    mechanism: SaslMechanism = Field("SCRAM-SHA-512", description="SASL mechanism.")
+    credentials_secret_ref: SecretRef = Field(description="Secret with the keys `username` and `password`.")
+
+
+class TopicSpec(Spec):
+    """The topic of raw logs. The names of the other topics begin with its name."""
+
+    RULES: ClassVar = (Rule("self.name == oldSelf.name", "the topic's name cannot be changed", "name"),)
+
+    name: TopicName = Field("netlogs-raw", description="Name of the topic.")
+    partitions: int = Field(
+        6,
+        ge=1,
+        le=1000,
+        description="Number of partitions: the most detectors that can share the work. Can grow, never shrink.",
+        json_schema_extra={
+            "x-kubernetes-validations": [{"rule": "self >= oldSelf", "message": "partitions can grow, never shrink"}]
+        },
+    )
+    replicas: int = Field(3, ge=1, le=9, description="Copies of each partition.")
+    retention: Duration = Field("7d", description="How long raw logs are kept.")
+
+
+class KafkaSpec(Spec):
+    """The Kafka that carries the logs."""
+
+    RULES: ClassVar = (
+        Rule(
+            "has(self.strimzi) != has(self.bootstrapServers)",
+            "name exactly one of strimzi and bootstrapServers",
+            None,
+            lambda kafka: (kafka.strimzi is None) != (kafka.bootstrap_servers is None),
+        ),
+    )
+
+    strimzi: StrimziRef | None = Field(None, description="A cluster run by Strimzi: topics are its KafkaTopics.")
+    bootstrap_servers: BootstrapServers | None = Field(None, description="Addresses of any other Kafka.")
+    tls: KafkaTlsSpec | None = Field(None, description="TLS to Kafka.")
+    sasl: KafkaSaslSpec | None = Field(None, description="User and password for Kafka.")
+    topic: TopicSpec = nested(TopicSpec, "The topic of raw logs.")
+
+
+class DetectSpec(Spec):
+    """Which model watches the logs."""
+
+    model_ref: ModelRef = Field(description="The AnomalyModel.")
+    explain: bool = Field(True, description="Whether anomalies are explained.")
+
+
+class StoreSpec(Spec):
+    """Where anomalies are kept."""
+
+    database_secret_ref: SecretKeyRef | None = Field(
+        None, description="Secret with the database's URI; on one machine a SQLite file by default."
+    )
+    retention: Duration = Field("30d", description="How long anomalies are kept.")
+
+
+class AlertsSpec(Spec):
+    """When somebody is told, and where."""
+
+    loss_percent: float = Field(0.1, ge=0.0, le=100.0, description="Alert when more logs than this are lost.")
+    latency_seconds: int = Field(10, ge=1, le=86400, description="Alert when a log is judged later than this.")
+    alertmanager_url: Url | None = Field(
+        None, alias="alertmanagerURL", description="Alertmanager that is told of anomalies."
+    )
+    minimum_severity: MinimumSeverity = Field("warning", description="Least severity that is told.")
+
+
+class LogPipelineSpec(Spec):
+    """Logs in, anomalies out."""
+
+    collect: CollectSpec = nested(CollectSpec, "Where logs come from.")
+    kafka: KafkaSpec | None = Field(
+        None, description="The Kafka that carries the logs: required in a cluster, not needed on one machine."
+    )
+    detect: DetectSpec = Field(description="Which model watches the logs.")
+    store: StoreSpec = nested(StoreSpec, "Where anomalies are kept.")
+    alerts: AlertsSpec = nested(AlertsSpec, "When somebody is told, and where.")
+
+
+class Traffic(Status):
+    """Counts of logs at the ends of the pipeline."""
+
+    received: int = Field(0, ge=0, description="Logs received so far.")
+    rejected: int = Field(0, ge=0, description="Logs that could not be processed and lie in the dead-letter topic.")
+    anomalies: int = Field(0, ge=0, description="Anomalies found so far.")
+
+
+PipelinePhase = Literal["Pending", "Ready", "Degraded", "Failed"]
+
+
+class LogPipelineStatus(ResourceStatus):
+    """What the operator reports about a pipeline.
+
+    Conditions: ConfigValid, TopicReady, CollectorReady, DetectorReady, FlowHealthy, Ready.
+    """
+
+    phase: PipelinePhase | None = Field(None, description="State of the pipeline, for a table.")
+    received: str | None = Field(None, max_length=32, description="Logs received, for a table, such as `12.4k/s`.")
+    lag: int | None = Field(None, ge=0, description="Logs that wait in the topic for a detector.")
+    traffic: Traffic | None = Field(None, description="Counts of logs at the ends of the pipeline.")
+    active_revision: str | None = Field(None, max_length=64, description="Revision with which detectors score.")
+
+
+class LogPipeline(Resource):
+    """A pipeline: sources, Kafka topics, the model that watches, store and alerts."""
+
+    PLURAL: ClassVar = "logpipelines"
+    SHORT_NAME: ClassVar = "lpipe"
+    PRINTER_COLUMNS: ClassVar = (
+        ("Phase", "string", ".status.phase", "State of the pipeline."),
+        ("Received", "string", ".status.received", "Logs received."),
+        ("Lag", "integer", ".status.lag", "Logs that wait for a detector."),
+        ("Age", "date", ".metadata.creationTimestamp", "Time since it was created."),
+    )
+
+    kind: Literal["LogPipeline"] = Field(description="Always `LogPipeline`.")
+    spec: LogPipelineSpec = Field(description="What is wanted.")
+    status: LogPipelineStatus | None = Field(None, description="What is; written by the operator.")

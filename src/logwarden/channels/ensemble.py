@@ -1,0 +1,125 @@
+"""All channels together: readings, calibrated, combined to one score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logwarden.api.record import EvidenceKind
+from logwarden.channels.base import Channel, Finding, Reading
+from logwarden.channels.cache import ScoreCache
+from logwarden.channels.calibration import Tail, to_score
+from logwarden.channels.novelty import NoveltyChannel
+from logwarden.channels.rate import RateChannel
+from logwarden.channels.text import Scorer, TextChannel
+from logwarden.templates import Templates
+from logwarden.units import Unit
+
+
+class Scored(NamedTuple):
+    """A unit with what the channels say of it.
+
+    ``surprises`` has one value per channel, -log10 of the probability among normal units. ``findings`` pairs each
+    finding with its own surprise and channel, the most surprising first.
+    """
+
+    unit: Unit
+    score: float
+    surprises: dict[str, float]
+    findings: list[tuple[float, str, Finding]]
+
+
+class Ensemble:
+    """Channels, their calibration and their weights.
+
+    The surprises of the channels are combined by a weighted average or by the maximum (``pyod.models.combination``
+    computes the same where weights are chosen); the result is mapped to [0, 1].
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[Channel],
+        tails: Mapping[EvidenceKind, Tail],
+        weights: Mapping[str, float],
+        method: str,
+        threshold: float,
+    ) -> None:
+        self.channels = list(channels)
+        self.tails = dict(tails)
+        self.weights = dict(weights)
+        self.method = method
+        self.threshold = threshold
+        self._rate = next((channel for channel in self.channels if isinstance(channel, RateChannel)), None)
+        self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
+
+    def score(self, units: Sequence[Unit]) -> list[Scored]:
+        """Score units in time order."""
+        readings = [channel.read(units) for channel in self.channels]
+        return [self._scored(unit, [reading[i] for reading in readings]) for i, unit in enumerate(units)]
+
+    def _scored(self, unit: Unit, readings: Sequence[Reading]) -> Scored:
+        findings = [
+            (self.tails[finding.kind].surprise(finding.raw), channel.name, finding)
+            for channel, reading in zip(self.channels, readings, strict=True)
+            for finding in reading
+        ]
+        surprises = {channel.name: 0.0 for channel in self.channels}
+        for surprise, name, _ in findings:
+            surprises[name] = max(surprises[name], surprise)
+        combined = combine(np.array([list(surprises.values())]), self._weights, self.method)[0]
+        findings.sort(key=lambda item: -item[0])
+        return Scored(unit, to_score(float(combined)), surprises, findings)
+
+    def silence(self, host: str, gap: float) -> float:
+        """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
+        return self._rate.silence(host, gap) if self._rate else 0.0
+
+    def learn(self, unit: Unit) -> None:
+        """Tell every channel of a unit that was judged normal."""
+        for channel in self.channels:
+            channel.learn(unit)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return everything that was fitted, for the revision."""
+        return {
+            "channels": {channel.name: channel.to_json() for channel in self.channels},
+            "tails": {kind.value: tail.to_json() for kind, tail in self.tails.items()},
+            "weights": self.weights,
+            "method": self.method,
+            "threshold": self.threshold,
+        }
+
+    @classmethod
+    def from_json(cls, fitted: dict[str, Any], templates: Templates, model: Scorer, cache: ScoreCache) -> Ensemble:
+        """Rebuild from :meth:`to_json`, with a language model and a score cache."""
+        channels = fitted["channels"]
+        return cls(
+            [
+                TextChannel.from_json(channels["text"], templates, model, cache),
+                NoveltyChannel.from_json(channels["novelty"], templates),
+                RateChannel.from_json(channels["rate"], templates),
+            ],
+            {EvidenceKind(kind): Tail.from_json(tail) for kind, tail in fitted["tails"].items()},
+            fitted["weights"],
+            fitted["method"],
+            fitted["threshold"],
+        )
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what the channels learned and remember, for a checkpoint."""
+        return {channel.name: channel.to_state() for channel in self.channels}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`to_state`."""
+        for channel in self.channels:
+            channel.restore(state[channel.name])
+
+
+def combine(surprises: NDArray[np.float64], weights: NDArray[np.float64], method: str) -> NDArray[np.float64]:
+    """Combine surprises, shape (units, channels), to one per unit: ``average`` (weighted) or ``maximum``."""
+    if method == "maximum":
+        return np.asarray((surprises * (weights > 0)).max(axis=1))
+    return np.asarray(surprises @ weights / weights.sum())

@@ -1,0 +1,190 @@
+"""Novelty: what was never seen, weighed by how often new things are seen anyway."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from math import log10
+from typing import Any
+
+from logwarden.api.record import EvidenceKind
+from logwarden.channels.base import Finding, Reading
+from logwarden.templates import Templates
+from logwarden.units import Unit
+
+_SHORT = 60
+_COMBINATION_FACTS = 4
+
+
+class Surprise:
+    """How surprising it is that the next thing is one never seen, by Good and Turing.
+
+    The probability that the next draw is new is estimated by the share of things seen exactly once (Good 1953), so a
+    source that brings new things every hour surprises nobody with another, and one that never did surprises greatly.
+    """
+
+    __slots__ = ("counts", "singles", "total")
+
+    def __init__(self) -> None:
+        self.counts: Counter[Any] = Counter()
+        self.total = 0
+        self.singles = 0
+
+    def add(self, thing: Any, times: int = 1) -> None:
+        """Count ``thing`` as seen ``times`` times."""
+        before = self.counts[thing]
+        after = before + times
+        self.counts[thing] = after
+        self.total += times
+        self.singles += (after == 1) - (before == 1)
+
+    def __contains__(self, thing: object) -> bool:
+        return thing in self.counts
+
+    @property
+    def bits(self) -> float:
+        """Surprise of a new thing: -log10 of the probability that the next one is new."""
+        return -log10((self.singles + 1) / (self.total + 2))
+
+    def to_json(self) -> list[list[Any]]:
+        """Return ``[thing, count]`` pairs, the most frequent first."""
+        return [[thing, count] for thing, count in self.counts.most_common()]
+
+    @classmethod
+    def from_json(cls, pairs: Iterable[Sequence[Any]]) -> Surprise:
+        """Rebuild from :meth:`to_json`."""
+        surprise = cls()
+        for thing, count in pairs:
+            surprise.add(tuple(thing) if isinstance(thing, list) else thing, count)
+        return surprise
+
+
+class NoveltyChannel:
+    """Templates never seen, seen only elsewhere, or never seen together.
+
+    Counts are kept per program (its templates), per host (its templates), and per host (its sets of templates in one
+    window). What is found is weighed by :class:`Surprise`, so that unknown devices and programs are learned quietly
+    at first and known ones speak up at once.
+    """
+
+    name = "novelty"
+    kinds = (
+        EvidenceKind.NEVER_SEEN_TEMPLATE,
+        EvidenceKind.NEVER_SEEN_ON_HOST,
+        EvidenceKind.NEVER_SEEN_COMBINATION,
+    )
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._by_app: defaultdict[str, Surprise] = defaultdict(Surprise)
+        self._by_host: defaultdict[str, Surprise] = defaultdict(Surprise)
+        self._combinations: defaultdict[str, Surprise] = defaultdict(Surprise)
+        self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
+        self._learned: list[tuple[str, dict[int, int]]] = []
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Count the templates and combinations of normal units."""
+        for unit in units:
+            self._count(unit.host, unit.counts)
+
+    def read(self, units: Sequence[Unit]) -> list[Reading]:
+        """Return the never-seen things of each unit; ``raw`` is their surprise in powers of ten."""
+        return [self._read(unit) if unit.templates else [] for unit in units]
+
+    def _read(self, unit: Unit) -> Reading:
+        counts = unit.counts
+        on_host = self._by_host[unit.host].counts
+        reading = [
+            self._unknown(unit.host, template, count) for template, count in counts.items() if template not in on_host
+        ]
+        if not reading and tuple(sorted(counts)) not in self._combinations[unit.host]:
+            reading.append(self._unknown_combination(unit.host, counts))
+        return reading
+
+    def _unknown(self, host: str, template: int, count: int) -> Finding:
+        text = self._templates.text_of(template) or ""
+        app = _app(text)
+        facts: dict[str, str | int | float] = {"template": text, "app": app, "host": host, "count": count}
+        if template in self._hosts_of:
+            facts["other_hosts"] = len(self._hosts_of[template])
+            return Finding(EvidenceKind.NEVER_SEEN_ON_HOST, self._by_host[host].bits, facts, template)
+        raw = min(self._by_app[app].bits if app in self._by_app else 9.0, self._by_host[host].bits + 1.0)
+        return Finding(EvidenceKind.NEVER_SEEN_TEMPLATE, raw, facts, template)
+
+    def _unknown_combination(self, host: str, counts: Counter[int]) -> Finding:
+        seen = self._combinations[host]
+        rarest = sorted(counts, key=self._by_host[host].counts.__getitem__)[:_COMBINATION_FACTS]
+        facts: dict[str, str | int | float] = {
+            "host": host,
+            "templates": " + ".join(_shorten(self._templates.text_of(t) or "") for t in rarest),
+            "normal_combinations": len(seen.counts),
+        }
+        # A combination is as odd as its rarest pair of members would be, were they independent.
+        rarity = self._by_host[host]
+        expected = sum(log10(rarity.total / rarity.counts[t]) for t in rarest[:2]) / 2
+        return Finding(EvidenceKind.NEVER_SEEN_COMBINATION, seen.bits * expected, facts, rarest[0])
+
+    def learn(self, unit: Unit) -> None:
+        """Count a normal unit's templates and combination as known from now on."""
+        if not unit.templates:
+            return
+        counts = unit.counts
+        known = self._by_host[unit.host].counts
+        new = any(template not in known for template in counts)
+        if new or tuple(sorted(counts)) not in self._combinations[unit.host]:
+            self._learned.append((unit.host, dict(counts)))
+            self._count(unit.host, counts)
+
+    def _count(self, host: str, counts: Counter[int]) -> None:
+        by_host = self._by_host[host]
+        for template, count in counts.items():
+            by_host.add(template, count)
+            self._hosts_of[template].add(host)
+            self._by_app[_app(self._templates.text_of(template) or "")].add(template, count)
+        self._combinations[host].add(tuple(sorted(counts)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts by host; those by program follow from them."""
+        return {
+            "hosts": {host: surprise.to_json() for host, surprise in self._by_host.items()},
+            "combinations": {host: surprise.to_json() for host, surprise in self._combinations.items()},
+        }
+
+    @classmethod
+    def from_json(cls, fitted: dict[str, Any], templates: Templates) -> NoveltyChannel:
+        """Rebuild from :meth:`to_json`."""
+        channel = cls(templates)
+        for host, pairs in fitted["hosts"].items():
+            channel._by_host[host] = Surprise.from_json(pairs)
+            for template, count in pairs:
+                channel._hosts_of[template].add(host)
+                channel._by_app[_app(templates.text_of(template) or "")].add(template, count)
+        for host, pairs in fitted["combinations"].items():
+            channel._combinations[host] = Surprise.from_json(pairs)
+        return channel
+
+    def to_state(self) -> dict[str, Any]:
+        """Return what was learned since the fit."""
+        return {
+            "learned": [
+                [host, [[t, count, self._templates.text_of(t) or ""] for t, count in counts.items()]]
+                for host, counts in self._learned
+            ]
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Learn again what :meth:`to_state` holds."""
+        for host, pairs in state["learned"]:
+            for _, _, text in pairs:
+                self._templates.id_of(text)  # an unknown template has its text again
+            counts = Counter({template: count for template, count, _ in pairs})
+            self._learned.append((host, dict(counts)))
+            self._count(host, counts)
+
+
+def _app(text: str) -> str:
+    return text.partition(":")[0]
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _SHORT else text[: _SHORT - 1] + "…"

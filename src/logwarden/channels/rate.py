@@ -1,0 +1,274 @@
+"""Rate: bursts, silences and clocks, each against the host's own normal."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Sequence
+from math import sqrt
+from typing import Any
+
+from logwarden.api.record import EvidenceKind
+from logwarden.channels.base import Facts, Finding, Reading
+from logwarden.templates import Templates
+from logwarden.units import Unit
+
+HORIZONS = (30.0, 300.0)
+"""Seconds over which lines are counted: the short one shows bursts, the long one slow drips."""
+
+ALL_LINES = 0
+"""Stands for "all lines of the host" among the template ids, which are hashes and never 0."""
+
+# A template is expected to recur when it was seen this often, its longest gap is not much longer than its mean gap,
+# and it is not so rare that its absence would be noticed too late to matter.
+_MINIMUM_GAPS = 12
+_REGULAR = 2.5
+_LONGEST_GAP = 180.0
+# Jitter of a timer, seconds, so that a gap of 10.2 s against a longest one of 10.0 s is nothing.
+_GAP_SLACK = 5.0
+# Resolution of RFC 3164 time stamps plus transport, seconds.
+_CLOCK_SLACK = 3.0
+
+
+class _Sliding:
+    """Counts per template over the last ``seconds`` seconds of one host."""
+
+    __slots__ = ("_recent", "seconds", "totals")
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.totals: Counter[int] = Counter()
+        self._recent: deque[tuple[float, dict[int, int]]] = deque()
+
+    def add(self, end: float, counts: dict[int, int]) -> None:
+        self._recent.append((end, counts))
+        self.totals.update(counts)
+        oldest = end - self.seconds
+        while self._recent[0][0] <= oldest:
+            self.totals.subtract(self._recent.popleft()[1])
+
+    def to_state(self) -> list[Any]:
+        return [[end, list(counts.items())] for end, counts in self._recent]
+
+    def restore(self, state: list[Any]) -> None:
+        for end, pairs in state:
+            self.add(end, dict(pairs))
+
+
+class _Host:
+    """The recent past of one host."""
+
+    __slots__ = ("clock_offset", "last_seen", "sliding")
+
+    def __init__(self) -> None:
+        self.sliding = [_Sliding(seconds) for seconds in HORIZONS]
+        self.last_seen: dict[int, float] = {}
+        self.clock_offset: float | None = None
+
+    def add(self, unit: Unit) -> Counter[int]:
+        """Take a unit in and return its counts, with all lines under :data:`ALL_LINES`."""
+        counts = unit.counts
+        counts[ALL_LINES] = len(unit.templates)
+        for sliding in self.sliding:
+            sliding.add(unit.end, counts)
+        return counts
+
+    def see(self, unit: Unit) -> None:
+        """Remember when each template was last seen."""
+        self.last_seen.update(zip(unit.templates, unit.times, strict=True))
+
+
+class _Gaps:
+    """Time between one template's lines on one host: how many gaps, their sum and the longest, seconds."""
+
+    __slots__ = ("count", "longest", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.longest = 0.0
+
+    def add(self, gap: float) -> None:
+        self.count += 1
+        self.total += gap
+        self.longest = max(self.longest, gap)
+
+    @property
+    def regular(self) -> bool:
+        return (
+            self.count >= _MINIMUM_GAPS
+            and self.longest <= _LONGEST_GAP
+            and self.longest <= _REGULAR * self.total / self.count + _GAP_SLACK
+        )
+
+
+class RateChannel:
+    """More lines than ever, no lines for longer than ever, or a clock that jumped.
+
+    What is normal is the most that training saw of a template on a host within each horizon, and the longest time
+    that a regular template or the host stayed away. A host that training did not see is held against the most that
+    any host sent of the same template, and its own silences are not judged.
+    """
+
+    name = "rate"
+    kinds = (EvidenceKind.BURST, EvidenceKind.SILENCE, EvidenceKind.MISSING_EVENT, EvidenceKind.CLOCK_OFFSET)
+
+    def __init__(self, templates: Templates) -> None:
+        self._templates = templates
+        self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
+        # Per host and template: the most lines within each horizon.
+        self._most: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
+        self._most_anywhere: dict[int, list[int]] = {}
+        # Per host: longest normal gap of each regular template; ALL_LINES stands for the host itself.
+        self._longest_gap: dict[str, dict[int, float]] = {}
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Measure the busiest and the quietest normal times. A step back in time starts a new recording."""
+        hosts: defaultdict[str, _Host] = defaultdict(_Host)
+        gaps: defaultdict[str, defaultdict[int, _Gaps]] = defaultdict(lambda: defaultdict(_Gaps))
+        for unit in units:
+            if not unit.templates:
+                continue
+            host = hosts[unit.host]
+            if unit.start < max(host.last_seen.values(), default=0.0):
+                host = hosts[unit.host] = _Host()
+            counts = host.add(unit)
+            self._measure(unit.host, host, counts)
+            for template, time in zip(unit.templates, unit.times, strict=True):
+                for key in (template, ALL_LINES):
+                    if key in host.last_seen:
+                        gaps[unit.host][key].add(time - host.last_seen[key])
+                    host.last_seen[key] = time
+        for name, by_template in gaps.items():
+            self._longest_gap[name] = {
+                template: round(gap.longest, 1)
+                for template, gap in by_template.items()
+                if gap.regular or (template == ALL_LINES and gap.count >= _MINIMUM_GAPS)
+            }
+
+    def _measure(self, name: str, host: _Host, counts: Counter[int]) -> None:
+        for template in counts:
+            now = [sliding.totals[template] for sliding in host.sliding]
+            for most in (self._most[name], self._most_anywhere):
+                before = most.get(template)
+                most[template] = now if before is None else [max(a, b) for a, b in zip(before, now, strict=True)]
+
+    def silence(self, host: str, gap: float) -> float:
+        """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
+        longest = self._longest_gap.get(host, {}).get(ALL_LINES)
+        return 0.0 if longest is None else gap / (longest + _GAP_SLACK)
+
+    def read(self, units: Sequence[Unit]) -> list[Reading]:
+        """Return bursts, silences, missing events and clock jumps of each unit."""
+        return [self._read(unit) for unit in units]
+
+    def _read(self, unit: Unit) -> Reading:
+        if unit.silent_since is not None:
+            return [self._silence(unit, unit.silent_since)]
+        host = self._hosts[unit.host]
+        counts = host.add(unit)
+        reading = [*self._bursts(unit.host, host, counts), *self._missing(unit, host)]
+        clock = self._clock(unit, host)
+        if clock is not None:
+            reading.append(clock)
+        host.see(unit)
+        return reading
+
+    def _bursts(self, name: str, host: _Host, counts: Counter[int]) -> list[Finding]:
+        most = self._most.get(name, self._most_anywhere)
+        findings = []
+        for template in counts:
+            normal = most.get(template) or self._most_anywhere.get(template)
+            if normal is None:
+                continue  # unknown templates are the novelty channel's business
+            for sliding, limit in zip(host.sliding, normal, strict=True):
+                count = sliding.totals[template]
+                if count > limit:
+                    raw = (count - limit) / sqrt(limit + 1)
+                    facts = self._facts(name, template)
+                    facts |= {"count": count, "seconds": round(sliding.seconds), "normal_count": limit}
+                    findings.append(Finding(EvidenceKind.BURST, raw, facts, template or None))
+        return findings
+
+    def _missing(self, unit: Unit, host: _Host) -> list[Finding]:
+        findings = []
+        present = set(unit.templates)
+        for template, longest in self._longest_gap.get(unit.host, {}).items():
+            last = host.last_seen.get(template)
+            if last is None or template in present or template == ALL_LINES:
+                continue
+            gap = unit.end - last
+            if gap > longest + _GAP_SLACK:
+                facts = self._facts(unit.host, template)
+                facts |= {"expected_every_seconds": round(longest), "missing_seconds": round(gap)}
+                raw = gap / (longest + _GAP_SLACK) - 1
+                findings.append(Finding(EvidenceKind.MISSING_EVENT, raw, facts, template))
+        return findings
+
+    def _silence(self, unit: Unit, since: float) -> Finding:
+        gap = unit.end - since
+        facts: Facts = {
+            "host": unit.host,
+            "silent_seconds": round(gap),
+            "normal_gap_seconds": round(self._longest_gap[unit.host][ALL_LINES]),
+        }
+        return Finding(EvidenceKind.SILENCE, self.silence(unit.host, gap) - 1, facts)
+
+    @staticmethod
+    def _clock(unit: Unit, host: _Host) -> Finding | None:
+        offset = unit.clock_offset
+        if offset is None:
+            return None
+        normal, host.clock_offset = host.clock_offset, offset
+        if normal is None or abs(offset - normal) <= _CLOCK_SLACK:
+            return None
+        facts: Facts = {
+            "host": unit.host,
+            "offset_seconds": round(offset, 1),
+            "normal_offset_seconds": round(normal, 1),
+        }
+        return Finding(EvidenceKind.CLOCK_OFFSET, abs(offset - normal), facts)
+
+    def _facts(self, host: str, template: int) -> Facts:
+        text = "all lines" if template == ALL_LINES else self._templates.text_of(template) or ""
+        facts: Facts = {"template": text, "host": host}
+        if template != ALL_LINES:
+            facts["app"] = text.partition(":")[0]
+        return facts
+
+    def learn(self, unit: Unit) -> None:
+        """Normal rates stay as fitted: a slow drip must not teach its own rate."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the normal rates and gaps by host."""
+        return {
+            "most": {host: [[t, *most] for t, most in by.items()] for host, by in self._most.items()},
+            "longest_gap": {host: list(by.items()) for host, by in self._longest_gap.items()},
+        }
+
+    @classmethod
+    def from_json(cls, fitted: dict[str, Any], templates: Templates) -> RateChannel:
+        """Rebuild from :meth:`to_json`."""
+        channel = cls(templates)
+        for host, rows in fitted["most"].items():
+            for template, *most in rows:
+                channel._most[host][template] = most
+                before = channel._most_anywhere.get(template, most)
+                channel._most_anywhere[template] = [max(a, b) for a, b in zip(before, most, strict=True)]
+        channel._longest_gap = {host: dict(map(tuple, rows)) for host, rows in fitted["longest_gap"].items()}
+        return channel
+
+    def to_state(self) -> dict[str, Any]:
+        """Return the recent past of every host."""
+        return {
+            name: [[s.to_state() for s in host.sliding], list(host.last_seen.items()), host.clock_offset]
+            for name, host in self._hosts.items()
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`to_state`."""
+        for name, (slidings, last_seen, clock_offset) in state.items():
+            host = self._hosts[name]
+            for sliding, saved in zip(host.sliding, slidings, strict=True):
+                sliding.restore(saved)
+            host.last_seen = dict(last_seen)
+            host.clock_offset = clock_offset

@@ -1,0 +1,20 @@
+"""Load what the commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from logwarden.cli.common import data_dir
+
+if TYPE_CHECKING:
+    from logwarden.detect import DetectionModel
+
+
+def load_model(reference: str) -> DetectionModel:
+    """Load the revision that ``reference`` names: builtin, active, an id, a path or a URI."""
+    from logwarden.detect import DetectionModel
+    from logwarden.revisions import open_revision
+
+    revision = open_revision(reference, registry=data_dir() / "models")
+    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))

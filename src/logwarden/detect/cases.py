@@ -1,0 +1,121 @@
+"""Cases: anomalies that belong together, and repeats that need not be told again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+
+from logwarden.api.record import AnomalyRecord, Case, Severity
+from logwarden.explain import case_title
+
+# Seconds without a new anomaly after which a case is over, for its own hosts and for others.
+_SAME_HOST = 90.0
+_OTHER_HOST = 30.0
+# Seconds within which the same anomaly of the same host is counted rather than recorded again.
+_REPEAT = 60.0
+_ORDER = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
+
+
+@dataclass(slots=True)
+class _OpenCase:
+    id: str
+    start: float
+    end: float
+    score: float
+    severity: str
+    title: str
+    hosts: list[str] = field(default_factory=list)
+    apps: list[str] = field(default_factory=list)
+    anomalies: int = 0
+    suppressed: int = 0
+    # When an anomaly of each (host, category, template) was last recorded.
+    recorded: list[tuple[str, float]] = field(default_factory=list)
+
+
+class CaseBook:
+    """The open cases of one pipeline."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._open: list[_OpenCase] = []
+
+    def file(self, record: AnomalyRecord) -> tuple[AnomalyRecord | None, Case]:
+        """Put a record into its case.
+
+        Returns
+        -------
+        tuple
+            The record with its case id, or None when it repeats one just told; and the case as it is now.
+        """
+        start, end = record.start.timestamp(), record.end.timestamp()
+        self._open = [case for case in self._open if start - case.end <= _SAME_HOST]
+        case = next((case for case in self._open if _belongs(record, start, end, case)), None)
+        if case is None:
+            case = self._new(record, start, end)
+        filed = self._add(case, record, end)
+        return filed, self._case(case)
+
+    def _new(self, record: AnomalyRecord, start: float, end: float) -> _OpenCase:
+        digest = blake2b(f"case {record.id}".encode(), digest_size=8).hexdigest()
+        case = _OpenCase(digest, start, end, record.score, record.severity.value, case_title([record]))
+        self._open.append(case)
+        return case
+
+    @staticmethod
+    def _add(case: _OpenCase, record: AnomalyRecord, end: float) -> AnomalyRecord | None:
+        case.start = min(case.start, record.start.timestamp())
+        case.end = max(case.end, end)
+        if record.score > case.score:
+            case.score, case.title = record.score, case_title([record])
+        case.severity = max(Severity(case.severity), record.severity, key=_ORDER.index).value
+        for known, new in ((case.hosts, record.source.host), (case.apps, record.source.app or "")):
+            if new not in known:
+                known.append(new)
+        key = f"{record.source.host} {record.category} {record.template.id}"
+        recorded = dict(case.recorded)
+        if end - recorded.get(key, float("-inf")) < _REPEAT:
+            case.suppressed += 1
+            return None
+        recorded[key] = end
+        case.recorded = list(recorded.items())
+        case.anomalies += 1
+        return record.model_copy(update={"case_id": case.id})
+
+    def _case(self, case: _OpenCase) -> Case:
+        others = len(case.hosts) - 1
+        suffix = f" (and {others} more host{'s' if others > 1 else ''})" if others else ""
+        return Case(
+            id=case.id,
+            pipeline=self._pipeline,
+            start=datetime.fromtimestamp(case.start, UTC),
+            end=datetime.fromtimestamp(case.end, UTC),
+            hosts=case.hosts,
+            title=case.title + suffix,
+            severity=Severity(case.severity),
+            anomalies=case.anomalies,
+            suppressed=case.suppressed,
+            score=case.score,
+        )
+
+    def to_state(self) -> list[dict[str, Any]]:
+        """Return the open cases as plain values."""
+        return [asdict(case) for case in self._open]
+
+    @classmethod
+    def from_state(cls, pipeline: str, state: list[dict[str, Any]]) -> CaseBook:
+        """Go on from :meth:`to_state`."""
+        book = cls(pipeline)
+        book._open = [_OpenCase(**case) for case in state]
+        for case in book._open:
+            case.recorded = [(key, time) for key, time in case.recorded]
+        return book
+
+
+def _belongs(record: AnomalyRecord, start: float, end: float, case: _OpenCase) -> bool:
+    """Same host and close in time; or another host at nearly the same time with the same program."""
+    gap = max(start - case.end, case.start - end)
+    if record.source.host in case.hosts:
+        return gap <= _SAME_HOST
+    return gap <= _OTHER_HOST and (record.source.app or "") in case.apps

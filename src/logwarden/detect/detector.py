@@ -1,0 +1,111 @@
+"""One engine for live streams and for history."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from logwarden.channels.ensemble import Scored
+from logwarden.detect.cases import CaseBook
+from logwarden.detect.intake import Intake
+from logwarden.detect.model import DetectionModel
+from logwarden.detect.records import RecordMaker
+from logwarden.events import Batch
+from logwarden.outcome import Outcome
+from logwarden.units import Unit
+
+
+class Detector:
+    """Reads batches of lines, scores their units, returns anomalies and cases.
+
+    Everything that comes out is a pure function of the revision, the lines, the clock values given to
+    :meth:`advance` and the state restored: batching does not matter, and a rerun gives the same ids. Only
+    ``AnomalyRecord.detected`` tells the real time.
+
+    Parameters
+    ----------
+    model
+        The revision to detect with.
+    pipeline
+        Name of the LogPipeline, copied into records.
+    threshold
+        Overrides the threshold of the revision.
+    """
+
+    def __init__(self, model: DetectionModel, pipeline: str, *, threshold: float | None = None) -> None:
+        self._pipeline = pipeline
+        self._threshold_override = threshold
+        self._cases = CaseBook(pipeline)
+        self._take(model)
+
+    def _take(self, model: DetectionModel) -> None:
+        self.model = model
+        self._ensemble = model.ensemble()
+        self.threshold = self._ensemble.threshold if self._threshold_override is None else self._threshold_override
+        self._intake = Intake(model.templates, model.unit, self._ensemble.silence)
+        self._records = RecordMaker(model, self._pipeline, self._intake.parser, self.threshold)
+
+    def take_over(self, model: DetectionModel) -> Outcome:
+        """Go on with another revision: what is open is judged by the old one, so no line is missed or read twice."""
+        outcome = self.finish()
+        self._take(model)
+        return outcome
+
+    def process(self, batch: Batch) -> Outcome:
+        """Read lines and return what the units that they close give."""
+        outcome = Outcome()
+        self._judge(self._intake.process(batch, outcome), outcome)
+        return outcome
+
+    def advance(self, now: float) -> Outcome:
+        """Let the clock pass to ``now`` (Unix seconds), so that windows close and silences show without new lines."""
+        outcome = Outcome()
+        self._judge(self._intake.advance(now), outcome)
+        return outcome
+
+    def finish(self) -> Outcome:
+        """Judge the windows that are still open at the end of the input."""
+        outcome = Outcome()
+        self._judge(self._intake.finish(), outcome)
+        return outcome
+
+    def _judge(self, units: list[Unit], outcome: Outcome) -> None:
+        outcome.units += len(units)
+        for scored in self._ensemble.score(units):
+            if scored.score >= self.threshold:
+                self._report(scored, outcome)
+            else:
+                self._ensemble.learn(scored.unit)
+
+    def _report(self, scored: Scored, outcome: Outcome) -> None:
+        stream = self._intake.streams[scored.unit.stream]
+        record = self._records.make(
+            scored,
+            address=stream.addresses.get(scored.unit.host),
+            listener=stream.listener,
+            detected=time.time(),
+        )
+        filed, case = self._cases.file(record)
+        if filed is not None:
+            outcome.records.append(filed)
+        outcome.cases = [*(kept for kept in outcome.cases if kept.id != case.id), case]
+
+    def snapshot(self) -> bytes:
+        """Return the state from which :meth:`restore` goes on as if nothing had happened."""
+        state = {
+            "revision": self.model.revision,
+            "intake": self._intake.to_state(),
+            "channels": self._ensemble.to_state(),
+            "cases": self._cases.to_state(),
+        }
+        # Not orjson: raw lines may hold bytes that are not UTF-8, which only json writes and reads back.
+        return json.dumps(state, separators=(",", ":")).encode()
+
+    def restore(self, state: bytes) -> None:
+        """Go on from a :meth:`snapshot`; open lines are kept whatever the revision, what was learned is not."""
+        saved: dict[str, Any] = json.loads(state)
+        self._cases = CaseBook.from_state(self._pipeline, saved["cases"])
+        self._intake.restore(saved["intake"])
+        if saved["revision"] == self.model.revision:
+            self._ensemble.restore(saved["channels"])

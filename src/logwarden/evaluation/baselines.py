@@ -1,0 +1,111 @@
+"""Trivial detectors on the same units, so that a reader sees what the model adds."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from logwarden.detect import DetectionModel
+from logwarden.evaluation.alarms import measure
+from logwarden.evaluation.thresholds import best_threshold
+from logwarden.evaluation.units import RecordingUnits, alarm_of, normal_units
+from logwarden.units import Unit
+
+
+class Baseline(Protocol):
+    """A detector of a few lines: fitted on normal units, a score per unit, higher is more anomalous."""
+
+    name: str
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Learn from normal units."""
+
+    def score(self, units: Sequence[Unit]) -> list[float]:
+        """Score the units of one recording, in time order."""
+
+
+class NewTemplate:
+    """How many templates of a unit no normal training unit had."""
+
+    name = "new template"
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Collect the templates of normal units."""
+        self._known = {template for unit in units for template in unit.templates}
+
+    def score(self, units: Sequence[Unit]) -> list[float]:
+        """Return the number of distinct new templates."""
+        return [float(len(set(unit.templates) - self._known)) for unit in units]
+
+
+class NewCountVector:
+    """Whether any normal training unit had the same count of every template."""
+
+    name = "new count vector"
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Collect the count vectors of normal units."""
+        self._known = {_vector(unit) for unit in units}
+
+    def score(self, units: Sequence[Unit]) -> list[float]:
+        """Return 1 for a new vector, else 0."""
+        return [float(bool(unit.templates) and _vector(unit) not in self._known) for unit in units]
+
+
+class LineRate:
+    """A host's lines in a slot against the most that training saw."""
+
+    name = "line rate"
+
+    def fit(self, units: Iterable[Unit]) -> None:
+        """Find the most lines that each host sent in one slot."""
+        self._most: defaultdict[str, int] = defaultdict(int)
+        for unit, lines in _slot_lines(units):
+            self._most[unit.host] = max(self._most[unit.host], lines)
+
+    def score(self, units: Sequence[Unit]) -> list[float]:
+        """Return lines so far in the slot / most in training."""
+        return [lines / max(1, self._most[unit.host]) for unit, lines in _slot_lines(units)]
+
+
+def evaluate_baselines(
+    model: DetectionModel,
+    train: Sequence[RecordingUnits],
+    validation: Sequence[RecordingUnits],
+    test: Sequence[RecordingUnits],
+) -> list[dict[str, Any]]:
+    """Fit each baseline on the training units, set its threshold on the validation part, measure on the test part."""
+    results = []
+    baselines: tuple[Baseline, ...] = (NewTemplate(), NewCountVector(), LineRate())
+    for baseline in baselines:
+        baseline.fit(normal_units(train))
+        scored = {
+            part: [
+                (recording, [alarm_of(unit, model.unit) for unit in units], np.array(baseline.score(units)))
+                for recording, units in recordings
+            ]
+            for part, recordings in (("validation", validation), ("test", test))
+        }
+        scores = np.concatenate([values for _, _, values in scored["validation"]])
+        threshold, _ = best_threshold(scored["validation"], np.unique(scores[scores > 0])[-400:])
+        alarms = {
+            recording.name: [possible[i] for i in np.flatnonzero(values >= threshold)]
+            for recording, possible, values in scored["test"]
+        }
+        metrics = measure([recording for recording, _ in test], alarms)
+        results.append({"name": baseline.name, "threshold": threshold, "incident": metrics.to_json()})
+    return results
+
+
+def _vector(unit: Unit) -> tuple[tuple[int, int], ...]:
+    return tuple(sorted(unit.counts.items()))
+
+
+def _slot_lines(units: Iterable[Unit]) -> Iterator[tuple[Unit, int]]:
+    lines: defaultdict[tuple[str, float], int] = defaultdict(int)
+    for unit in units:
+        lines[unit.host, unit.slot] += len(unit.templates)
+        yield unit, lines[unit.host, unit.slot]

@@ -1,0 +1,11 @@
+"""The language model as serving sees it: a small T5 in ONNX form, run by onnxruntime.
+
+Training and export are in :mod:`logwarden.training.language`; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from logwarden.language.formulation import ANOMALY, DETECT, EXPLAIN, NORMAL, Formulation
+from logwarden.language.model import LanguageModel, Network
+
+__all__ = ["ANOMALY", "DETECT", "EXPLAIN", "NORMAL", "Formulation", "LanguageModel", "Network"]

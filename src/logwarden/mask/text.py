@@ -1,0 +1,70 @@
+"""Mask a message, and put a line into the form that the model reads."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from logwarden.mask.context import mask_context, mask_web
+from logwarden.mask.words import EMPTY, WordMasks
+
+MASK_VERSION: Final = 1
+"""Changes whenever the same message may come out differently. A model revision names the version it was trained with."""
+
+_words: Final = WordMasks()
+_mask_of: Final = _words.__getitem__
+
+_texts: Final[dict[str, str]] = {}
+_TEXT_CACHE_SIZE: Final = 16_384
+_LONGEST_CACHED: Final = 2048
+_MOST_PASSES: Final = 8
+
+_APP_CACHE_SIZE: Final = 4096
+_apps: Final[dict[str, str]] = {}
+_APP_NOISE: Final = re.compile(r"\[.*|\d+|[\x00-\x20{}<>\\^`~\ud800-\udfff]+")
+
+
+def mask(message: str) -> str:
+    """Replace what varies in a message (numbers, addresses, names, times) by words such as ``NUM`` and ``IP``.
+
+    White space is reduced to single spaces, and characters unknown to T5's vocabulary are gone. Idempotent.
+    """
+    if '" ' in message:
+        message = mask_web(message)
+    text = " ".join(map(_mask_of, message.split()))
+    try:
+        return _texts[text]
+    except KeyError:
+        return _settle(text)
+
+
+def _settle(text: str) -> str:
+    """Mask what only the neighbours of a word give away, until nothing changes: masking twice is masking once."""
+    masked = text
+    for _ in range(_MOST_PASSES):
+        before = masked
+        masked = mask_context(" ".join(masked.replace(EMPTY, " ").split()))
+        masked = " ".join(map(_mask_of, mask_web(masked).split()))
+        if masked == before:
+            break
+    if len(text) <= _LONGEST_CACHED:
+        if len(_texts) >= _TEXT_CACHE_SIZE:
+            _texts.clear()
+        _texts[text] = masked
+    return masked
+
+
+def line_text(app: str, masked: str) -> str:
+    """The model's view of one line, ``app: masked message``; the app without process id, path and digits."""
+    name = _apps.get(app)
+    if name is None:
+        name = _normal_app(app)
+    return f"{name}: {masked}" if name else masked
+
+
+def _normal_app(app: str) -> str:
+    name = _APP_NOISE.sub("", app.rpartition("/")[2] or app).strip(":-_. ")
+    if len(_apps) >= _APP_CACHE_SIZE:
+        _apps.clear()
+    _apps[app] = name
+    return name

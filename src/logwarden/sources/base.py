@@ -1,0 +1,75 @@
+"""The protocol of sources and what they have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from logwarden.events import Batch
+from logwarden.outcome import RejectedLine
+
+MAX_LINE_BYTES = 64 * 1024
+"""Longest message that is taken whole; longer ones are cut to one character more, so that the parser rejects them."""
+
+_MAX_ENCODED = 4 * (MAX_LINE_BYTES + 1)  # a character takes at most four bytes in UTF-8
+
+
+class Tick(NamedTuple):
+    """The ingest clock at a point of the stream: lets a detector close windows and notice silence.
+
+    ``time`` is Unix seconds and never smaller than the receive time of any earlier line.
+    """
+
+    time: float
+
+
+class End(NamedTuple):
+    """The lines so far are complete: windows that are still open have to be closed. More lines may follow."""
+
+    name: str
+
+
+@dataclass(slots=True)
+class Malformed:
+    """Messages that a listener could not take apart: they go to the store with their reason, not to a detector."""
+
+    positions: range
+    rejected: list[RejectedLine]
+
+
+Item = Batch | Tick | End | Malformed
+
+
+class Source(Protocol):
+    """Hands over lines in the order in which their stream keeps them.
+
+    Positions of consecutive batches of one stream increase. A file yields batches only; a stream that is still being
+    written, such as the spool, also yields the ticks of the clock under which its lines were received.
+    """
+
+    def __iter__(self) -> Iterator[Item]: ...
+
+
+class Clock(Protocol):
+    """What listeners read the receive time from, in Unix seconds."""
+
+    def now(self) -> float: ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        return time.time()
+
+
+def to_text(line: bytes) -> str:
+    """Decode one line; bytes that are not UTF-8 become surrogate escapes.
+
+    A line over :data:`MAX_LINE_BYTES` comes back as the first ``MAX_LINE_BYTES + 1`` characters.
+    """
+    if len(line) > MAX_LINE_BYTES:
+        return line[:_MAX_ENCODED].decode("utf-8", "surrogateescape")[: MAX_LINE_BYTES + 1]
+    return line.decode("utf-8", "surrogateescape")

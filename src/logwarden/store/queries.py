@@ -1,0 +1,263 @@
+"""Statements that read a store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
+
+from logwarden.api.record import AnomalyRecord, Case, Severity
+from logwarden.outcome import ACTIVITY_SECONDS
+from logwarden.store.encoding import from_micros, read_record, to_micros
+from logwarden.store.search import contains
+from logwarden.store.tables import activity as activity_table
+from logwarden.store.tables import anomalies as anomalies_table
+from logwarden.store.tables import cases as cases_table
+from logwarden.store.tables import consumers, counters, pipelines, positions
+from logwarden.store.tables import rejected as rejected_table
+from logwarden.store.values import (
+    ActivityPoint,
+    AnomalyCount,
+    AnomalyFilter,
+    Checkpoint,
+    Cursor,
+    HostSummary,
+    PipelineStatus,
+    RejectedRow,
+    Totals,
+)
+
+_RECORD_COLUMNS = [
+    anomalies_table.c[name]
+    for name in (
+        "body",
+        "detected",
+        "case_id",
+        "explanation",
+        "explanation_backend",
+        "explanation_faithful",
+        "feedback",
+    )
+]
+_SEVERITIES = list(Severity)
+
+
+def anomalies(
+    connection: Connection, matching: AnomalyFilter, limit: int, before: Cursor | None, after: Cursor | None
+) -> list[AnomalyRecord]:
+    """Return matching anomalies, newest first."""
+    place = tuple_(anomalies_table.c.start, anomalies_table.c.id)
+    query = _filtered(select(anomalies_table.c.number), connection, matching)
+    if before is not None:
+        query = query.where(place < tuple_(to_micros(before.time), before.id))
+    if after is not None:
+        # Nearest to the cursor first, so that a limit cuts at the far end; turned round below.
+        query = query.where(place > tuple_(to_micros(after.time), after.id))
+        query = query.order_by(anomalies_table.c.start, anomalies_table.c.id)
+    else:
+        query = query.order_by(anomalies_table.c.start.desc(), anomalies_table.c.id.desc())
+    # Sorting numbers only, and reading whole records for those that are listed, keeps a wide search fast.
+    return _records(connection, query.limit(limit))
+
+
+def _records(connection: Connection, numbers: Select[tuple[int]]) -> list[AnomalyRecord]:
+    """Return the records with these row numbers, newest first."""
+    query = select(*_RECORD_COLUMNS).where(anomalies_table.c.number.in_(numbers))
+    query = query.order_by(anomalies_table.c.start.desc(), anomalies_table.c.id.desc())
+    return [read_record(row) for row in connection.execute(query)]
+
+
+def count(connection: Connection, matching: AnomalyFilter) -> int:
+    """Return the number of matching anomalies."""
+    query = _filtered(select(func.count()).select_from(anomalies_table), connection, matching)
+    return int(connection.scalar(query) or 0)
+
+
+def _filtered(query: Select[Any], connection: Connection, matching: AnomalyFilter) -> Select[Any]:
+    table = anomalies_table.c
+    conditions = _within(table.start, matching.start, matching.end)
+    if matching.hosts:
+        conditions.append(table.host.in_(matching.hosts))
+    if matching.apps:
+        conditions.append(table.app.in_(matching.apps))
+    if matching.severities:
+        conditions.append(table.severity.in_([severity.value for severity in matching.severities]))
+    if matching.min_score > 0:
+        conditions.append(table.score >= matching.min_score)
+    if matching.case_id is not None:
+        conditions.append(table.case_id == matching.case_id)
+    if matching.category is not None:
+        conditions.append(table.category == matching.category)
+    if matching.text.strip():
+        conditions.append(contains(connection.dialect, matching.text))
+    return query.where(*conditions)
+
+
+def _within(
+    column: ColumnElement[int], start: datetime | None, end: datetime | None, *, unit: int = 1
+) -> list[ColumnElement[bool]]:
+    """Return the conditions for start <= column < end, where the column counts ``unit`` microseconds."""
+    conditions = []
+    if start is not None:
+        conditions.append(column >= to_micros(start) // unit)
+    if end is not None:
+        conditions.append(column < -(-to_micros(end) // unit))
+    return conditions
+
+
+def anomaly(connection: Connection, anomaly_id: str) -> AnomalyRecord | None:
+    """Return one anomaly."""
+    row = connection.execute(select(*_RECORD_COLUMNS).where(anomalies_table.c.id == anomaly_id)).one_or_none()
+    return read_record(row) if row is not None else None
+
+
+def anomaly_ids(connection: Connection, prefix: str, limit: int) -> list[str]:
+    """Return ids that begin with ``prefix``."""
+    column = anomalies_table.c.id
+    query = select(column).where(column.startswith(prefix, autoescape=True)).order_by(column).limit(limit)
+    return list(connection.scalars(query))
+
+
+def cases(
+    connection: Connection, start: datetime | None, end: datetime | None, limit: int, before: Cursor | None
+) -> list[Case]:
+    """Return cases that overlap [start, end), the one that ended last first."""
+    table = cases_table.c
+    query = select(table.body).where(*_within(table.end, start, None), *_within(table.start, None, end))
+    if before is not None:
+        query = query.where(tuple_(table.end, table.id) < tuple_(to_micros(before.time), before.id))
+    query = query.order_by(table.end.desc(), table.id.desc()).limit(limit)
+    return [Case.model_validate_json(body) for body in connection.scalars(query)]
+
+
+def case(connection: Connection, case_id: str) -> Case | None:
+    """Return one case."""
+    body = connection.scalar(select(cases_table.c.body).where(cases_table.c.id == case_id))
+    return Case.model_validate_json(body) if body is not None else None
+
+
+def activity(
+    connection: Connection, start: datetime | None, end: datetime | None, bucket_seconds: int, by_host: bool
+) -> list[ActivityPoint]:
+    """Return lines per interval, oldest first."""
+    table = activity_table.c
+    seconds = max(1, -(-bucket_seconds // ACTIVITY_SECONDS)) * ACTIVITY_SECONDS
+    bucket = (table.start // seconds * seconds).label("bucket")
+    keys: list[Any] = [bucket, table.host] if by_host else [bucket]
+    query = select(*keys, func.sum(table.lines).label("lines"))
+    query = query.where(*_within(table.start, start, end, unit=1_000_000)).group_by(*keys).order_by(*keys)
+    return [
+        ActivityPoint(datetime.fromtimestamp(row.bucket, UTC), row.host if by_host else None, int(row.lines))
+        for row in connection.execute(query)
+    ]
+
+
+def anomaly_counts(
+    connection: Connection, start: datetime | None, end: datetime | None, bucket_seconds: int
+) -> list[AnomalyCount]:
+    """Return anomalies per interval and severity, oldest first."""
+    table = anomalies_table.c
+    micros = max(1, bucket_seconds) * 1_000_000
+    bucket = (table.start // micros * micros).label("bucket")
+    query = select(bucket, table.severity, func.count().label("anomalies"))
+    query = query.where(*_within(table.start, start, end)).group_by(bucket, table.severity)
+    query = query.order_by(bucket, table.severity)
+    return [
+        AnomalyCount(from_micros(row.bucket), Severity(row.severity), row.anomalies)
+        for row in connection.execute(query)
+    ]
+
+
+def top_hosts(connection: Connection, start: datetime | None, end: datetime | None, limit: int) -> list[HostSummary]:
+    """Return the hosts with most anomalies, then those with most lines."""
+    lines = _lines_by_host(connection, start, end)
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
+    table = anomalies_table.c
+    query = select(table.host, table.severity, func.count().label("anomalies"))
+    query = query.where(*_within(table.start, start, end)).group_by(table.host, table.severity)
+    for row in connection.execute(query):
+        counts[row.host][row.severity] = row.anomalies
+    summaries = [_summary(host, counts.get(host, {}), lines.get(host, 0)) for host in lines.keys() | counts.keys()]
+    return sorted(summaries, key=lambda item: (-item.anomalies, -item.lines, item.host))[:limit]
+
+
+def _lines_by_host(connection: Connection, start: datetime | None, end: datetime | None) -> dict[str, int]:
+    table = activity_table.c
+    query = select(table.host, func.sum(table.lines).label("lines")).group_by(table.host)
+    query = query.where(*_within(table.start, start, end, unit=1_000_000))
+    return {row.host: int(row.lines) for row in connection.execute(query)}
+
+
+def _summary(host: str, counts: dict[str, int], lines: int) -> HostSummary:
+    worst = max((Severity(name) for name in counts), key=_SEVERITIES.index, default=None)
+    return HostSummary(host, sum(counts.values()), lines, worst)
+
+
+def distinct(connection: Connection, name: str) -> list[str]:
+    """Return the values of a column of table ``anomalies``, sorted."""
+    column = anomalies_table.c[name]
+    return list(connection.scalars(select(column).where(column.is_not(None)).distinct().order_by(column)))
+
+
+def rejected(connection: Connection, limit: int) -> list[RejectedRow]:
+    """Return rejected lines, the last recorded first."""
+    table = rejected_table.c
+    query = select(rejected_table).order_by(table.recorded.desc(), table.stream, table.position.desc()).limit(limit)
+    return [
+        RejectedRow(
+            row.stream,
+            row.position,
+            from_micros(row.received) if row.received is not None else None,
+            row.peer,
+            row.reason,
+            row.text,
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def totals(connection: Connection) -> Totals:
+    """Return what the store holds."""
+    counted = _counters(connection)
+    first, last = _bounds(connection)
+    sizes = [
+        connection.scalar(select(func.count()).select_from(table))
+        for table in (anomalies_table, cases_table, rejected_table)
+    ]
+    found, grouped, refused = (int(size or 0) for size in sizes)
+    return Totals(counted.get("lines", 0), counted.get("units", 0), found, grouped, refused, first, last)
+
+
+def _bounds(connection: Connection) -> tuple[datetime | None, datetime | None]:
+    lines = connection.execute(select(func.min(activity_table.c.start), func.max(activity_table.c.start))).one()
+    found = connection.execute(select(func.min(anomalies_table.c.start), func.max(anomalies_table.c.end))).one()
+    firsts = [from_micros(found[0])] if found[0] is not None else []
+    lasts = [from_micros(found[1])] if found[1] is not None else []
+    if lines[0] is not None:
+        firsts.append(datetime.fromtimestamp(lines[0], UTC))
+        lasts.append(datetime.fromtimestamp(lines[1] + ACTIVITY_SECONDS, UTC))
+    return min(firsts, default=None), max(lasts, default=None)
+
+
+def _counters(connection: Connection) -> dict[str, int]:
+    return {row.name: row.value for row in connection.execute(select(counters))}
+
+
+def change_token(connection: Connection) -> int:
+    """Return the number of changes so far."""
+    return _counters(connection).get("changes", 0)
+
+
+def checkpoint(connection: Connection, consumer: str) -> Checkpoint:
+    """Return how far a consumer has come."""
+    query = select(positions.c.stream, positions.c.next).where(positions.c.consumer == consumer)
+    state = connection.scalar(select(consumers.c.state).where(consumers.c.name == consumer))
+    return Checkpoint({row.stream: row.next for row in connection.execute(query)}, state)
+
+
+def status(connection: Connection) -> PipelineStatus | None:
+    """Return what the pipeline that reported last says."""
+    text = connection.scalar(select(pipelines.c.status).order_by(pipelines.c.updated.desc()).limit(1))
+    return PipelineStatus.model_validate_json(text) if text is not None else None

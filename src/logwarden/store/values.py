@@ -1,0 +1,151 @@
+"""The plain values that go into and come out of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from logwarden.api.record import AnomalyRecord, Case, Severity
+
+
+class Cursor(NamedTuple):
+    """A place in a list that is sorted by time, newest first; ties are broken by id."""
+
+    time: datetime
+    id: str
+
+    @classmethod
+    def at(cls, item: AnomalyRecord | Case) -> Self:
+        """Return the place of a record (sorted by its start) or of a case (sorted by its end)."""
+        return cls(item.start if isinstance(item, AnomalyRecord) else item.end, item.id)
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyFilter:
+    """Which anomalies to list; what is left empty does not restrict.
+
+    ``start`` (inclusive) and ``end`` (exclusive) bound the time of the first line. ``text`` holds words that must all
+    occur, as whole words or beginnings of words, in the host, the program, the lines, the template or the explanation.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    hosts: Sequence[str] = ()
+    apps: Sequence[str] = ()
+    severities: Sequence[Severity] = ()
+    min_score: float = 0.0
+    text: str = ""
+    case_id: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far a consumer has come: the next position to read of every stream, and its own state as it saved it."""
+
+    positions: dict[str, int] = field(default_factory=dict)
+    state: bytes | None = None
+
+
+class Totals(NamedTuple):
+    """What the store holds. ``first`` and ``last`` bound the times of the lines seen; None while there are none."""
+
+    lines: int
+    units: int
+    anomalies: int
+    cases: int
+    rejected: int
+    first: datetime | None
+    last: datetime | None
+
+
+class ActivityPoint(NamedTuple):
+    """Lines in one interval; ``host`` is None when all hosts are added up."""
+
+    start: datetime
+    host: str | None
+    lines: int
+
+
+class AnomalyCount(NamedTuple):
+    """Anomalies of one severity in one interval."""
+
+    start: datetime
+    severity: Severity
+    anomalies: int
+
+
+class HostSummary(NamedTuple):
+    """One host with its anomalies and lines; ``severity`` is the worst one, None without anomalies."""
+
+    host: str
+    anomalies: int
+    lines: int
+    severity: Severity | None
+
+
+class RejectedRow(NamedTuple):
+    """A line that could not be processed, as kept. ``received`` is None where the source does not know it."""
+
+    stream: str
+    position: int
+    received: datetime | None
+    peer: str | None
+    reason: str
+    text: str
+
+
+class Pruned(NamedTuple):
+    """How much a retention run removed."""
+
+    anomalies: int
+    cases: int
+    rejected: int
+    activity: int
+
+
+class Phase(StrEnum):
+    """What a running pipeline is doing."""
+
+    STARTING = "starting"
+    REPLAYING = "replaying"
+    LISTENING = "listening"
+    STOPPED = "stopped"
+
+
+class _Status(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class ListenerStatus(_Status):
+    """A port on which a pipeline takes lines: ``protocol`` is ``udp``, ``tcp`` or ``http``."""
+
+    name: str
+    protocol: str
+    address: str
+    port: int
+    path: str = Field("", description="Path that takes lines by POST, for http.")
+
+
+class Progress(_Status):
+    """How far a replay has come, in lines; ``total`` is None when it is not known."""
+
+    done: int = 0
+    total: int | None = None
+
+
+class PipelineStatus(_Status):
+    """What a running pipeline says about itself; it repeats it every few seconds, so that an old one means trouble."""
+
+    pipeline: str
+    phase: Phase
+    revision: str = ""
+    listeners: tuple[ListenerStatus, ...] = ()
+    progress: Progress | None = None
+    detail: str = Field("", description="One sentence for a person, such as what is being replayed or what failed.")
+    updated: datetime = Field(default_factory=lambda: datetime.now(UTC))

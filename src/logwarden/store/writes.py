@@ -1,0 +1,153 @@
+"""Statements that change a store. The caller owns the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Table, case, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from logwarden.api.record import Explanation, Verdict
+from logwarden.outcome import Outcome, RejectedLine
+from logwarden.store.encoding import case_row, now_micros, record_row, storable, to_micros
+from logwarden.store.tables import activity, anomalies, cases, consumers, counters, pipelines, positions, rejected
+from logwarden.store.values import PipelineStatus
+
+_BACKENDS = {"plain": 1, "builtin": 2, "openai": 3}
+_EXPLANATION = ("explanation", "explanation_backend", "explanation_faithful")
+# Set by the first insertion or by an analyst, and kept when a step is repeated.
+_KEPT = ("id", "detected", "recorded", "feedback", *_EXPLANATION)
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that understands ON CONFLICT; both databases spell it the same way."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+
+
+def write_outcome(connection: Connection, outcome: Outcome) -> None:
+    """Write records, cases, rejected lines, activity and counters."""
+    recorded = now_micros()
+    if outcome.records:
+        _upsert_records(connection, [record_row(record, recorded) for record in outcome.records])
+    if outcome.cases:
+        # The last form of a case wins; one statement may not touch a row twice in PostgreSQL.
+        latest = {item.id: case_row(item, recorded) for item in outcome.cases}
+        _replace(connection, cases, latest.values(), key=("id",))
+    if outcome.rejected:
+        _insert_rejected(connection, outcome.rejected, recorded)
+    if outcome.activity:
+        _add_activity(connection, outcome, recorded)
+    _count(connection, {"lines": outcome.lines, "units": outcome.units, "changes": int(_changes(outcome))})
+
+
+def _changes(outcome: Outcome) -> bool:
+    return bool(outcome.records or outcome.cases or outcome.rejected or outcome.lines or outcome.units)
+
+
+def _upsert_records(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+    statement = _insert(connection, anomalies)
+    new = statement.excluded
+    values: dict[str, Any] = {
+        column.name: new[column.name] for column in anomalies.c if column.name not in (*_KEPT, "number")
+    }
+    better = _rank(new.explanation_backend) > _rank(anomalies.c.explanation_backend)
+    for name in _EXPLANATION:
+        values[name] = case((better, new[name]), else_=anomalies.c[name])
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values), list(rows))
+
+
+def _rank(backend: Any) -> Any:
+    return case(_BACKENDS, value=backend, else_=0)
+
+
+def _replace(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *, key: tuple[str, ...]) -> None:
+    statement = _insert(connection, table)
+    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
+    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), list(rows))
+
+
+def _insert_rejected(connection: Connection, lines: Iterable[RejectedLine], recorded: int) -> None:
+    rows = [
+        {
+            "stream": storable(line.stream),
+            "position": line.position,
+            "received": int(line.received * 1_000_000) if line.received is not None else None,
+            "recorded": recorded,
+            "peer": line.peer,
+            "reason": storable(line.reason),
+            "text": storable(line.text),
+        }
+        for line in lines
+    ]
+    connection.execute(_insert(connection, rejected).on_conflict_do_nothing(), rows)
+
+
+def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> None:
+    lines: dict[tuple[int, str], int] = {}
+    for item in outcome.activity:
+        key = (item.start, item.host)
+        lines[key] = lines.get(key, 0) + item.lines
+    rows = [
+        {"start": start, "host": storable(host), "lines": count, "recorded": recorded}
+        for (start, host), count in lines.items()
+    ]
+    statement = _insert(connection, activity)
+    values = {"lines": activity.c.lines + statement.excluded.lines, "recorded": statement.excluded.recorded}
+    connection.execute(statement.on_conflict_do_update(index_elements=["start", "host"], set_=values), rows)
+
+
+def _count(connection: Connection, increments: Mapping[str, int]) -> None:
+    rows = [{"name": name, "value": value} for name, value in increments.items() if value]
+    if not rows:
+        return
+    statement = _insert(connection, counters)
+    values = {"value": counters.c.value + statement.excluded.value}
+    connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values), rows)
+
+
+def write_checkpoint(
+    connection: Connection, consumer: str, next_positions: Mapping[str, int], state: bytes | None
+) -> None:
+    """Keep how far a consumer has come; None leaves its state as it was."""
+    rows = [
+        {"consumer": consumer, "stream": storable(stream), "next": position}
+        for stream, position in next_positions.items()
+    ]
+    if rows:
+        _replace(connection, positions, rows, key=("consumer", "stream"))
+    if state is not None:
+        _replace(connection, consumers, [{"name": consumer, "state": state}], key=("name",))
+
+
+def set_explanation(connection: Connection, anomaly_id: str, explanation: Explanation) -> bool:
+    """Replace an explanation; False when there is no such anomaly."""
+    return _change(
+        connection,
+        anomaly_id,
+        explanation=storable(explanation.text),
+        explanation_backend=explanation.backend,
+        explanation_faithful=explanation.faithful,
+    )
+
+
+def set_feedback(connection: Connection, anomaly_id: str, verdict: Verdict | None) -> bool:
+    """Keep an analyst's answer; False when there is no such anomaly."""
+    return _change(connection, anomaly_id, feedback=verdict.value if verdict else None)
+
+
+def _change(connection: Connection, anomaly_id: str, **values: Any) -> bool:
+    changed = connection.execute(update(anomalies).where(anomalies.c.id == anomaly_id).values(**values)).rowcount
+    count_changes(connection, changed)
+    return changed > 0
+
+
+def count_changes(connection: Connection, changes: int) -> None:
+    """Let the change token grow."""
+    _count(connection, {"changes": changes})
+
+
+def set_status(connection: Connection, status: PipelineStatus) -> None:
+    """Publish what a pipeline is doing."""
+    row = {"name": status.pipeline, "updated": to_micros(status.updated), "status": status.model_dump_json()}
+    _replace(connection, pipelines, [row], key=("name",))

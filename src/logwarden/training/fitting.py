@@ -1,0 +1,147 @@
+"""Fit the channels, calibrate them, choose how they are combined and where the threshold lies."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from logwarden.api.record import EvidenceKind
+from logwarden.channels import Channel, Ensemble, NoveltyChannel, RateChannel, TextChannel
+from logwarden.channels.calibration import Tail, to_score
+from logwarden.channels.ensemble import Scored
+from logwarden.datasets import Recording
+from logwarden.detect import DetectionModel
+from logwarden.evaluation.alarms import IncidentMetrics
+from logwarden.evaluation.thresholds import best_threshold, quality
+from logwarden.evaluation.units import RecordingUnits, alarm_of, is_normal, normal_units
+
+Units = Sequence[RecordingUnits]
+
+CHANNELS = ("text", "novelty", "rate")
+
+# Spread of a kind's raw score above what normal units show, used where normal units show (nearly) none.
+_DEFAULT_SCALE = {
+    EvidenceKind.NEVER_SEEN_TEMPLATE: 0.5,
+    EvidenceKind.NEVER_SEEN_ON_HOST: 0.5,
+    EvidenceKind.NEVER_SEEN_COMBINATION: 1.0,
+    EvidenceKind.BURST: 2.0,
+    EvidenceKind.SILENCE: 0.4,
+    EvidenceKind.MISSING_EVENT: 0.6,
+    EvidenceKind.CLOCK_OFFSET: 2.0,
+    EvidenceKind.MODEL_VERDICT: 2.0,
+    EvidenceKind.UNLIKELY_TEXT: 0.5,
+}
+_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+_THRESHOLDS = np.arange(0.4, 8.0, 0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How channels are combined, the threshold (a score in [0, 1]), and what they gave on the validation part."""
+
+    method: str
+    weights: dict[str, float]
+    threshold: float
+    metrics: IncidentMetrics
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the part of a revision's fitted values that this choice settles."""
+        return {"method": self.method, "weights": self.weights, "threshold": self.threshold}
+
+
+def fit_channels(model: DetectionModel, parts: Units) -> DetectionModel:
+    """Fit every channel to the normal units of the training recordings."""
+    channels: list[Channel] = [
+        TextChannel(model.templates, model.language, model.cache),
+        NoveltyChannel(model.templates),
+        RateChannel(model.templates),
+    ]
+    for channel in channels:
+        channel.fit(normal_units(parts))
+    ensemble = Ensemble(channels, _tails({}, 0), dict.fromkeys(CHANNELS, 1.0), "average", 1.0)
+    return replace(model, fitted=ensemble.to_json() | {"unit": model.unit.to_json()})
+
+
+def calibrate(model: DetectionModel, parts: Units) -> DetectionModel:
+    """Fit the tail of each kind of finding to the normal units of recordings that the channels have not seen."""
+    raws: defaultdict[EvidenceKind, list[float]] = defaultdict(list)
+    normal_units = 0
+    for recording, scored in _score(model, parts):
+        for one in scored:
+            if not is_normal(one.unit, recording):
+                continue
+            normal_units += 1
+            strongest: dict[EvidenceKind, float] = {}
+            for _, _, finding in one.findings:
+                strongest[finding.kind] = max(finding.raw, strongest.get(finding.kind, 0.0))
+            for kind, raw in strongest.items():
+                raws[kind].append(raw)
+    tails = {kind.value: tail.to_json() for kind, tail in _tails(raws, normal_units).items()}
+    return replace(model, fitted=model.fitted | {"tails": tails})
+
+
+def choose(model: DetectionModel, parts: Units, channels: Sequence[str] = CHANNELS) -> Choice:
+    """Choose weights and threshold by incident F1 on the validation recordings, then by fewest false alarms.
+
+    The combinations are those of ``pyod.models.combination``.
+    """
+    scored = list(_score(model, parts))
+    best: Choice | None = None
+    for method, weights in _combinations(channels):
+        alarms = [
+            (recording, [alarm_of(one.unit, model.unit) for one in units], _combine(units, method, weights))
+            for recording, units in scored
+        ]
+        surprise, metrics = best_threshold(alarms, _THRESHOLDS)
+        if best is None or quality(metrics) > quality(best.metrics):
+            best = Choice(method, weights, round(to_score(surprise), 5), metrics)
+    assert best is not None
+    return best
+
+
+def _tails(raws: Mapping[EvidenceKind, Sequence[float]], units: int) -> dict[EvidenceKind, Tail]:
+    return {kind: Tail.fit(raws.get(kind, ()), units, scale) for kind, scale in _DEFAULT_SCALE.items()}
+
+
+def _score(model: DetectionModel, parts: Units) -> Iterable[tuple[Recording, list[Scored]]]:
+    """Score each recording from a fresh start, learning from its normal units as serving would."""
+    for recording, units in parts:
+        ensemble = model.ensemble()
+        scored = []
+        for unit in units:
+            scored += ensemble.score([unit])
+            if is_normal(unit, recording):
+                ensemble.learn(unit)
+        yield recording, scored
+
+
+def _combinations(channels: Sequence[str]) -> Iterable[tuple[str, dict[str, float]]]:
+    """Yield methods and weights, plain ones first: a later one must be better to be chosen."""
+    yield "average", _weights(channels, [1.0] * len(channels))
+    if len(channels) == 1:
+        return
+    yield "maximum", _weights(channels, [1.0] * len(channels))
+    for values in product(_WEIGHTS, repeat=len(channels)):
+        if max(values) == 1.0 and sum(value > 0 for value in values) > 1:
+            yield "average", _weights(channels, values)
+
+
+def _weights(channels: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    given = dict(zip(channels, values, strict=True))
+    return {name: given.get(name, 0.0) for name in CHANNELS}
+
+
+def _combine(scored: Sequence[Scored], method: str, weights: Mapping[str, float]) -> NDArray[np.float64]:
+    from pyod.models.combination import average, maximization
+
+    used = [name for name in CHANNELS if weights[name] > 0]
+    surprises = np.array([[one.surprises[name] for name in used] for one in scored])
+    if method == "maximum":
+        return np.asarray(maximization(surprises))
+    return np.asarray(average(surprises, estimator_weights=np.array([[weights[name] for name in used]])))
