@@ -76,7 +76,7 @@ builtin-model: .venv/.dev ## Train the model revision that the package carries
 	$(BIN)/python -m logwarden.training.builtin $(ARGS)
 
 .PHONY: bench
-bench: .venv/.serve ## Measure speed and memory into benchmarks/results/ and print a table
+bench: .venv/.dev ## Measure speed and memory into benchmarks/results/ and print a table
 	$(BIN)/python -m benchmarks $(ARGS)
 
 .PHONY: clean

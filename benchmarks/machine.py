@@ -27,5 +27,6 @@ def describe() -> dict[str, Any]:
 
 def _cpu_model() -> str:
     information = Path("/proc/cpuinfo")
-    found = re.search(r"^model name\s*:\s*(.+)$", information.read_text(), re.MULTILINE) if information.exists() else None
+    text = information.read_text() if information.exists() else ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     return found.group(1) if found else platform.processor() or platform.machine()

@@ -31,14 +31,14 @@ def write_repeated(folder: Path, count: int, target: Path) -> int:
     The times in the headers of each repetition follow those of the one before, so that the file is one long log.
     """
     meta = json.loads((folder / "meta.json").read_text())
-    year = datetime.fromisoformat(meta["start"]).year
-    span = timedelta(seconds=float(meta["seconds"]))
+    started, ended = datetime.fromisoformat(meta["started"]), datetime.fromisoformat(meta["ended"])
+    span = timedelta(seconds=1 + int((ended - started).total_seconds()))
     lines = read_recording(folder)
     with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
         for number in range(count):
             repetition, place = divmod(number, len(lines))
             if place == 0:
-                shift = _shifter(year, span * repetition)
+                shift = _shifter(started.year, span * repetition)
             file.write(shift(lines[place]) + "\n")
     return target.stat().st_size
 

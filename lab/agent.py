@@ -244,9 +244,7 @@ def flood(seconds: float, rate: float, sources: Sequence[str]) -> None:
             pool.submit(fetch, random.choice(PAGES), BROWSERS[0], random.choice(sources))
 
 
-def scan_paths(
-    seconds: float, rate: float, paths: Sequence[str], agent: str, source: str
-) -> None:
+def scan_paths(seconds: float, rate: float, paths: Sequence[str], agent: str, source: str) -> None:
     """Ask for one path after the other."""
     for number, _ in enumerate(_paced(seconds, rate)):
         fetch(paths[number % len(paths)], agent, source)
@@ -258,7 +256,6 @@ def ask_random_names(seconds: float, rate: float, seed: int) -> None:
     for _ in _paced(seconds, rate):
         letters = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=rng.randint(9, 18)))
         ask_name(f"{letters}.{rng.choice(('test', 'info.test', 'biz.test'))}", timeout=0.5)
-
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from textwrap import dedent
 
 from lab.topology import (
-    BY_NAME,
     EBGP_LINKS,
     INNER_ROUTERS,
     LINKS,
@@ -116,9 +115,7 @@ def _bgp(router: str) -> list[str]:
     lines.append(" address-family ipv4 unicast")
     lines += [f"  network {network}" for network in networks]
     if router in INNER_ROUTERS:
-        lines += [
-            f"  neighbor {loopback(o)} next-hop-self" for o in INNER_ROUTERS if o != router
-        ]
+        lines += [f"  neighbor {loopback(o)} next-hop-self" for o in INNER_ROUTERS if o != router]
     for mine, far in _ends(router):
         if mine in ebgp and router != "r4":
             lines.append(f"  neighbor {far.ip} maximum-prefix {LEAKED_PREFIX_LIMIT}")
@@ -236,13 +233,11 @@ def ulogd() -> str:
 def dnsmasq() -> str:
     """Name and address server of the office network."""
     reservations = "\n".join(
-        f"dhcp-host={mac_of(name)},{name},{interface_address(name, 'lan')}"
-        for name in ("pc1", "pc2", "pc3")
+        f"dhcp-host={mac_of(name)},{name},{interface_address(name, 'lan')}" for name in ("pc1", "pc2", "pc3")
     )
     upstream = interface_address(OUTSIDE, "ext")
     records = "\n".join(
-        f"address=/{name}.corp.example/{interface_address(name, 'dmz')}"
-        for name in ("srv1", "web1", "ntp1")
+        f"address=/{name}.corp.example/{interface_address(name, 'dmz')}" for name in ("srv1", "web1", "ntp1")
     )
     return (
         dedent(f"""\
@@ -275,11 +270,14 @@ def dnsmasq() -> str:
 
 def outside_dnsmasq(refuse: bool = False) -> str:
     """The provider's name server: knows example.net, nothing else exists."""
-    known = "" if refuse else "address=/example.net/203.0.113.80\nlocal=//\nlocal=/test/\n"
+    known = (
+        ""
+        if refuse
+        else "address=/example.net/203.0.113.80\naddress=/example.net/2001:db8::80\nlocal=//\nlocal=/test/\n"
+    )
     return (
         "no-resolv\nno-hosts\nuser=root\ninterface=eth1\nbind-interfaces\nport=53\n"
-        "log-facility=/dev/null\nmin-port=1024\nlocal-ttl=5\nneg-ttl=5\npid-file=/run/dns.pid\n"
-        + known
+        "log-facility=/dev/null\nmin-port=1024\nlocal-ttl=5\nneg-ttl=5\npid-file=/run/dns.pid\n" + known
     )
 
 
@@ -322,6 +320,7 @@ def nginx() -> str:
             listen 80 default_server;
             server_name web1.corp.example;
             root /var/www/lab;
+            if_modified_since before;
             location = /old {{ return 301 /index.html; }}
             location /app/ {{
               proxy_pass http://{application}/;
@@ -357,14 +356,23 @@ def cron(host: str) -> str:
     """/etc/cron.d of a server: one minute is one simulated hour."""
     jobs = {
         "srv1": [
-            "* * * * * deploy /usr/local/lab/collect-usage",
-            "*/3 * * * * root /usr/local/lab/backup",
+            "* * * * * deploy /var/lib/lab/collect-usage",
+            "*/3 * * * * root /var/lib/lab/backup",
         ],
         "web1": ["*/2 * * * * www-data test -d /var/www/lab"],
     }
     path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
     return "\n".join(["SHELL=/bin/sh", path, *jobs.get(host, [])]) + "\n"
 
+
+JOBS = {
+    "/var/lib/lab/collect-usage": "#!/bin/sh\ndf / > /var/tmp/usage\n",
+    "/var/lib/lab/backup": (
+        "#!/bin/sh\ntar -cf /run/backup.tar /etc/ssh /etc/pam.d 2>/dev/null\n"
+        'logger -t backup "finished: $(stat -c %s /run/backup.tar) bytes"\n'
+    ),
+}
+"""Scripts that cron runs; the second tells syslog itself, as such scripts do."""
 
 _FAKETIME = (
     'LD_PRELOAD="/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",'

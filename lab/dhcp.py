@@ -24,9 +24,7 @@ class Lease:
     address: str
 
 
-def message(
-    kind: int, mac: bytes, number: int, options: dict[int, bytes], client: str = "0.0.0.0"
-) -> bytes:
+def message(kind: int, mac: bytes, number: int, options: dict[int, bytes], client: str = "0.0.0.0") -> bytes:
     """The bytes of a client's message."""
     head = struct.pack(
         ">4BIHH4s4s4s4s16s", 1, 1, 6, 0, number, 0, 0x8000 if client == "0.0.0.0" else 0,

@@ -59,7 +59,7 @@ def missing_packages() -> list[str]:
 
     def there(program: str) -> bool:
         folders = [""] if program.startswith("/") else [f"{folder}/" for folder in _PATH]
-        return any(os.path.exists(folder + program) for folder in folders)
+        return any(Path(folder + program).exists() for folder in folders)
 
     return sorted({package for program, package in PROGRAMS.items() if not there(program)})
 

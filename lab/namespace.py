@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from collections.abc import Sequence
@@ -125,9 +124,7 @@ class Namespace:
         flags = ("--mount", "--uts", "--ipc", "--net", "--pid")
         return ["nsenter", "--target", str(self.pid), *flags, "--", *argv]
 
-    def run(
-        self, *argv: str, timeout: float = 30.0, check: bool = False
-    ) -> subprocess.CompletedProcess[str]:
+    def run(self, *argv: str, timeout: float = 30.0, check: bool = False) -> subprocess.CompletedProcess[str]:
         """Run a program inside to its end and return what it wrote."""
         try:
             return subprocess.run(
@@ -184,4 +181,4 @@ def _first_child(pid: int) -> int:
 
 def own_repository() -> str:
     """Folder from which ``-m lab`` can be run again inside a host."""
-    return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    return str(Path(__file__).resolve().parents[1])

@@ -49,8 +49,7 @@ class Network:
         self.seed = seed
         # Not a secret: the accounts exist only inside the namespaces.
         self.passwords = {
-            user: f"{user[::-1]}-{random.Random(f'{seed}{user}').randrange(10**6)}"
-            for user in configs.USERS
+            user: f"{user[::-1]}-{random.Random(f'{seed}{user}').randrange(10**6)}" for user in configs.USERS
         }
         self.hosts: dict[str, Namespace] = {}
         self.background: list[subprocess.Popen[bytes]] = []
@@ -94,9 +93,9 @@ class Network:
             for end in ends:
                 mac = f"address {mac_of(end.host)}"
                 plugs.append((f"{segment}-{end.host}", end.host, end.interface, segment, mac))
-        for plug, host, interface, segment, mac in plugs:
+        for plug, name, interface, segment, mac in plugs:
             lines += [
-                f"link add {plug} type veth peer name {interface} {mac} netns {self[host].pid}",
+                f"link add {plug} type veth peer name {interface} {mac} netns {self[name].pid}",
                 f"link set {plug} master br-{segment} up",
             ]
         _ip_batch([], lines)
@@ -172,7 +171,7 @@ class Network:
                 "mkdir -p /var/www/lab /var/cache/nginx; cd /var/www/lab;"
                 # A small file system of its own, which one event fills.
                 "mount -t tmpfs -o size=512k tmpfs /var/cache/nginx;"
-                "for p in index about team news prices; do echo \"<h1>$p</h1>\" > $p.html; done;"
+                'for p in index about team news prices; do echo "<h1>$p</h1>" > $p.html; done;'
                 "head -c 9000 /dev/zero > logo.png"
             )
         elif name == "srv1":
@@ -195,12 +194,14 @@ class Network:
             "for u in alice bob carol deploy; do mkdir -p /var/home/$u;"
             "chown $u /var/home/$u; done; mkdir -p /etc/ssh/lab_keys /run/sshd;"
             "ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/lab_host_key;"
-            "mkdir -p /usr/local/lab 2>/dev/null; rm -f /etc/cron.d/* /var/run/crond.pid"
+            "rm -f /etc/cron.d/*"
         )
         host.write("/etc/ssh/lab_sshd_config", configs.sshd())
         host.write("/etc/sudoers.d/lab", "alice,bob,deploy ALL=(ALL) NOPASSWD: ALL\n", 0o440)
         host.write("/etc/crontab", "", 0o644)
         host.write("/etc/cron.d/lab", configs.cron(name), 0o644)
+        for path, script in configs.JOBS.items():
+            host.write(path, script, 0o755)
         public = self._admin_key()
         host.write("/etc/ssh/lab_keys/deploy", public)
 
@@ -279,10 +280,11 @@ class Network:
         for host in configs.PROGRAMS:
             status = self.supervisorctl(host, "status").splitlines()
             found += [f"{host}: {line}" for line in status if "RUNNING" not in line]
+            if "chronyd" in configs.PROGRAMS[host]:
+                sources = self[host].run("chronyc", "-n", "-c", "sources").stdout
+                found += [] if sources.startswith("^,*") else [f"{host}: no time source"]
         holders = [
-            name
-            for name in GATEWAYS
-            if VIRTUAL_ADDRESS + "/" in self[name].run("ip", "-4", "-o", "addr").stdout
+            name for name in GATEWAYS if VIRTUAL_ADDRESS + "/" in self[name].run("ip", "-4", "-o", "addr").stdout
         ]
         if holders != ["gw1"]:
             found.append(f"virtual address at {holders}")
@@ -294,9 +296,7 @@ class Network:
         except (ValueError, KeyError):
             return [f"{router}: bgpd does not answer"]
         found = [
-            f"{router}: BGP {peer} {state['state']}"
-            for peer, state in peers.items()
-            if state["state"] != "Established"
+            f"{router}: BGP {peer} {state['state']}" for peer, state in peers.items() if state["state"] != "Established"
         ]
         if router in INNER_ROUTERS:
             full = self.vtysh(router, "show ip ospf neighbor").count("Full/")

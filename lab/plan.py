@@ -45,7 +45,7 @@ def chosen_kinds(
     ValueError
         If a name is unknown or nothing is left.
     """
-    unknown = sorted(set([*only, *exclude]) - set(FAULTS))
+    unknown = sorted({*only, *exclude} - set(FAULTS))
     if unknown:
         raise ValueError(f"no such kind of fault: {', '.join(unknown)}")
     kinds = [kind for kind in (only or FAULTS) if kind not in exclude]

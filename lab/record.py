@@ -84,10 +84,7 @@ class Progress:
         share = min(1.0, passed / self._order.seconds)
         left = int(max(0.0, self._order.seconds - passed))
         bar = "#" * int(share * 24)
-        text = (
-            f"[{bar:<24}] {share:4.0%}  {self.lines} lines  {self.now}  "
-            f"{left // 60}:{left % 60:02d} left"
-        )
+        text = f"[{bar:<24}] {share:4.0%}  {self.lines} lines  {self.now}  {left // 60}:{left % 60:02d} left"
         print(f"{text:<100}", end=end, file=sys.stderr, flush=True)
 
     def _count(self) -> None:
@@ -212,9 +209,12 @@ def _keep_lines(folder: Path, started: float) -> int:
 
 def _compress(path: Path) -> None:
     target = path.with_name(path.name + ".gz")
-    with path.open("rb") as source, target.open("wb") as raw:
-        with gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed:
-            shutil.copyfileobj(source, packed)
+    with (
+        path.open("rb") as source,
+        target.open("wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
+    ):
+        shutil.copyfileobj(source, packed)
     path.unlink()
 
 

@@ -1,7 +1,7 @@
 """Fail when the repository holds what does not belong there.
 
 That is: the path of this checkout or of the home folder of who runs this, the address of a package registry, a merge
-conflict, or a file of over 2 MiB that no decision in docs/decisions/ names with its path.
+conflict, or a file of over 2 MiB where no decision in docs/decisions/ names it or one of its folders.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def check(path: Path, decisions: str) -> Iterator[str]:
     """Yield what is wrong with one file; ``decisions`` is the text of docs/decisions/."""
     name = path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else path.name
     size = path.stat().st_size
-    if size > LARGE and name not in decisions:
+    if size > LARGE and not _decided(name, decisions):
         yield f"{name}: {size / 1024 / 1024:.1f} MiB, and no decision in docs/decisions/ names it"
     if (text := _text(path)) is None:
         return
@@ -46,6 +46,11 @@ def check(path: Path, decisions: str) -> Iterator[str]:
         if found := pattern.search(text):
             line = text.count("\n", 0, found.start()) + 1
             yield f"{name}:{line}: {what}: {found.group().strip()}"
+
+
+def _decided(name: str, decisions: str) -> bool:
+    folders = [f"{parent.as_posix()}/" for parent in Path(name).parents if len(parent.parts) > 1]
+    return any(f"`{place}`" in decisions for place in [name, *folders])
 
 
 @cache

@@ -35,7 +35,8 @@ def _lab_lacks() -> str | None:
 
     if lack := obstacles():
         return " ".join(lack.split())
-    namespaces = subprocess.run(["unshare", "--net", "--mount", "true"], capture_output=True, check=False)
+    path = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    namespaces = subprocess.run(["unshare", "--net", "--mount", "true"], env=path, capture_output=True, check=False)
     return None if namespaces.returncode == 0 else "the system refuses network namespaces"
 
 

@@ -47,9 +47,7 @@ def link_drain(scene: Scene) -> None:
     scene.label(link.hosts, ROUTERS, link="-".join(link.hosts))
     try:
         for end in (link.a, link.b):
-            scene.network.configure(
-                end.host, f"interface {end.interface}", "ip ospf cost 60000"
-            )
+            scene.network.configure(end.host, f"interface {end.interface}", "ip ospf cost 60000")
         scene.wait()
     finally:
         for end in (link.a, link.b):

@@ -92,14 +92,10 @@ def bgp_wrong_as(scene: Scene) -> None:
     _label_link(scene, near, far, configured=wrong)
     own, right = (65002, 65001) if near.host == "r4" else (65001, 65002)
     try:
-        scene.network.configure(
-            near.host, f"router bgp {own}", f"neighbor {far.ip} remote-as {wrong}"
-        )
+        scene.network.configure(near.host, f"router bgp {own}", f"neighbor {far.ip} remote-as {wrong}")
         scene.wait()
     finally:
-        scene.network.configure(
-            near.host, f"router bgp {own}", f"neighbor {far.ip} remote-as {right}"
-        )
+        scene.network.configure(near.host, f"router bgp {own}", f"neighbor {far.ip} remote-as {right}")
 
 
 @fault("routing", (25, 50), "bgpd %MAXPFX, %NOTIFICATION Maximum Number of Prefixes Reached")
@@ -137,8 +133,7 @@ def ospf_mtu_mismatch(scene: Scene) -> None:
     router = scene.network[near.host]
     try:
         router.shell(
-            f"ip link set {near.interface} down; ip link set {near.interface} mtu {mtu};"
-            f"ip link set {near.interface} up"
+            f"ip link set {near.interface} down; ip link set {near.interface} mtu {mtu};ip link set {near.interface} up"
         )
         scene.wait()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from lab.events.base import Scene, fault
@@ -38,26 +39,18 @@ class Attacker:
     def __init__(self, network: Network, rng: random.Random, inside_share: float = 0.3) -> None:
         self.inside = rng.random() < inside_share
         self.host = rng.choice(CLIENTS) if self.inside else OUTSIDE
-        self.address = (
-            interface_address(self.host, "lan") if self.inside else rng.choice(VISITORS)
-        )
+        self.address = interface_address(self.host, "lan") if self.inside else rng.choice(VISITORS)
         self._network = network
 
     def call(self, function: str, *arguments: object, **named: object) -> str:
         """Run a function of ``lab.agent`` on the attacker's host; returns what it printed."""
-        import sys
-
         code = (
             "import json, sys; from lab import agent; a = json.loads(sys.argv[1]);"
             "print(getattr(agent, a[0])(*a[1], **a[2]))"
         )
         call = json.dumps([function, arguments, named])
-        script = f"cd {own_repository()} && exec \"$0\" -c \"$1\" \"$2\""
-        return (
-            self._network[self.host]
-            .run("bash", "-c", script, sys.executable, code, call, timeout=120)
-            .stdout
-        )
+        script = f'cd {own_repository()} && exec "$0" -c "$1" "$2"'
+        return self._network[self.host].run("bash", "-c", script, sys.executable, code, call, timeout=120).stdout
 
     def guess(self, user: str, password: str, target: str) -> None:
         """One login attempt."""
@@ -70,9 +63,7 @@ class Attacker:
 
 
 def _passwords(rng: random.Random) -> str:
-    return rng.choice(("123456", "password", "qwerty", "letmein", "admin", "root")) + str(
-        rng.randrange(1000)
-    )
+    return rng.choice(("123456", "password", "qwerty", "letmein", "admin", "root")) + str(rng.randrange(1000))
 
 
 def _ssh_target(attacker: Attacker, rng: random.Random) -> str:
@@ -127,9 +118,7 @@ def port_scan(scene: Scene) -> None:
     rate = scene.rng.choice((8, 15, 30))
     style = scene.rng.choice(("-sS", "-sT", "-sS -sV"))
     ports = int(rate * scene.seconds / 3)
-    scene.label(
-        ["fw1"], ["srv1", "web1", "ntp1"], source=attacker.address, rate=rate, style=style
-    )
+    scene.label(["fw1"], ["srv1", "web1", "ntp1"], source=attacker.address, rate=rate, style=style)
     scene.network[attacker.host].run(
         "nmap", "-n", "-Pn", *style.split(), "--max-rate", str(rate), "--max-retries", "0",
         "--top-ports", str(min(1000, ports)), "-S", attacker.address, "-e", "eth1",

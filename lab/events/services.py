@@ -117,12 +117,17 @@ def _kill(scene: Scene, host: str, daemon: str, signal: str) -> None:
     """Send a signal to a daemon's main process, as its supervisor knows it."""
     if host in ROUTERS:
         pid = f"$(cat /run/frr/{daemon}.pid)"
+    elif daemon == "nginx":
+        # Its worker does the work, and crashes; without a master it would keep the port.
+        pid = "$(pgrep -n -f '[n]ginx: worker')"
     else:
         pid = f"$(supervisorctl -c /etc/supervisor/lab.conf pid {daemon})"
-    scene.network[host].shell(f"p={pid}; [ \"$p\" -gt 1 ] && kill -{signal} $p")
+    scene.network[host].shell(f'p={pid}; [ "$p" -gt 1 ] && kill -{signal} $p')
 
 
-@fault("services", (20, 40), "supervisord exited (terminated by SIG...), watchfrr ... state -> down")
+@fault(
+    "services", (20, 40), "supervisord exited (terminated by SIG...), watchfrr state -> down, nginx exited on signal"
+)
 def daemon_crash(scene: Scene) -> None:
     """A daemon dies of a signal and is restarted by its supervisor."""
     host, daemon = scene.rng.choice(CRASHABLE)

@@ -15,7 +15,7 @@ def test_help_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_kinds_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["--list-kinds"]) == 0
     shown = capsys.readouterr().out
-    assert "link_flap" in shown and "(held out)" in shown and "maintenance" in shown
+    assert all(word in shown for word in ("link_flap", "(held out)", "maintenance"))
 
 
 def test_an_unknown_kind_ends_with_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,9 +31,7 @@ def test_missing_programs_are_named_by_package(
     assert "apt-get install --no-install-recommends some-package" in capsys.readouterr().err
 
 
-def test_without_root_it_says_so(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(instance, "PROGRAMS", {})
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert cli.main(["record", "--out", "unused"]) == 2

@@ -1,6 +1,8 @@
 """What happens when depends on the seed alone."""
 
+import random
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -59,8 +61,6 @@ def test_no_kind_left_is_refused() -> None:
 
 
 def test_a_deck_deals_every_card_in_each_round() -> None:
-    import random
-
     cards = list(islice(deck(random.Random(1), ("a", "b", "c")), 9))
     assert [sorted(cards[i : i + 3]) for i in (0, 3, 6)] == [["a", "b", "c"]] * 3
 
@@ -68,3 +68,8 @@ def test_a_deck_deals_every_card_in_each_round() -> None:
 def test_there_are_many_kinds_and_each_says_what_it_does_and_shows() -> None:
     assert len(FAULTS) >= 22
     assert all(kind.injects and kind.shows for kind in KINDS.values())
+
+
+def test_the_readme_has_every_kind() -> None:
+    text = (Path(__file__).parents[2] / "lab" / "README.md").read_text()
+    assert [name for name in KINDS if f"`{name}`" not in text] == []

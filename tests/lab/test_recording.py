@@ -52,7 +52,7 @@ def _spaces_of(pid: int) -> set[str]:
     family = {pid}
     while more := {child for child, parent in parents.items() if parent in family} - family:
         family |= more
-    return _spaces(family) - {os.readlink("/proc/self/ns/net")}
+    return _spaces(family) - {str(Path("/proc/self/ns/net").readlink())}
 
 
 def _spaces(pids: set[int] | None = None) -> set[str]:
@@ -61,7 +61,7 @@ def _spaces(pids: set[int] | None = None) -> set[str]:
     found = set()
     for pid in chosen:
         try:
-            found.add(os.readlink(f"/proc/{pid}/ns/net"))
+            found.add(str(Path(f"/proc/{pid}/ns/net").readlink()))
         except OSError:
             continue
     return found
@@ -116,8 +116,10 @@ def test_truth_is_well_formed(recording: Recording) -> None:
         assert previous <= start < end < recovered
         previous = recovered
         hosts, affected = entry["hosts"], entry["affected"]
-        assert isinstance(hosts, list) and isinstance(affected, list)
-        assert hosts and set(hosts) <= set(affected) <= set(BY_NAME)
+        assert isinstance(hosts, list)
+        assert isinstance(affected, list)
+        assert hosts
+        assert set(hosts) <= set(affected) <= set(BY_NAME)
     assert previous <= _moment(recording.meta["ended"])
 
 
@@ -146,12 +148,13 @@ def test_guessed_users_show_only_during_the_enumeration(recording: Recording) ->
 def test_meta_counts_the_lines(recording: Recording) -> None:
     assert recording.meta["lines"] == len(recording.lines)
     versions = recording.meta["versions"]
-    assert isinstance(versions, dict) and "8." in versions["frr"]
+    assert isinstance(versions, dict)
+    assert "8." in versions["frr"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
 def test_nothing_is_left_after_an_interruption(tmp_path: Path, how: signal.Signals) -> None:
-    interfaces = set(os.listdir("/sys/class/net"))
+    interfaces = set(Path("/sys/class/net").iterdir())
     process = subprocess.Popen(
         _command(tmp_path / "cut", "pytest-cut", "--minutes", "5"),
         cwd=ROOT,
@@ -171,4 +174,4 @@ def test_nothing_is_left_after_an_interruption(tmp_path: Path, how: signal.Signa
     while spaces & _spaces() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not spaces & _spaces()
-    assert set(os.listdir("/sys/class/net")) == interfaces
+    assert set(Path("/sys/class/net").iterdir()) == interfaces

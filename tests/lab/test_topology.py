@@ -18,9 +18,7 @@ from lab.topology import (
     VISITORS,
 )
 
-ENDS = [end for link in LINKS for end in (link.a, link.b)] + [
-    end for segment in SEGMENTS.values() for end in segment
-]
+ENDS = [end for link in LINKS for end in (link.a, link.b)] + [end for segment in SEGMENTS.values() for end in segment]
 
 
 def test_names_and_management_addresses_are_unique() -> None:

@@ -193,7 +193,12 @@ class TrainingSpec(Spec):
         description="`SemiSupervised` learns what is normal and uses labels only to set the threshold; "
         "`Supervised` learns from labels.",
     )
-    datasets: list[DatasetSpec] = Field(default_factory=list, max_length=32, description="Where the history is.")
+    datasets: list[DatasetSpec] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Where the history is.",
+        json_schema_extra={"default": []},
+    )
     feedback: FeedbackSpec = nested(FeedbackSpec, "Use of analysts' verdicts.")
     lora: LoraSpec = nested(LoraSpec, "Settings of the LoRA adapters.")
     epochs: int = Field(3, ge=1, le=1000, description="Passes over the training part.")

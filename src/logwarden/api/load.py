@@ -133,7 +133,7 @@ def _parse_all(documents: Iterable[Document], label: str) -> tuple[list[_Item], 
             problems += found
             continue
         try:
-            items.append(_Item(document, kind.model_validate(_without_nulls(document.value))))
+            items.append(_Item(document, kind.model_validate(_without_nulls(document.value), by_alias=True, by_name=False)))
         except ValidationError as error:
             problems += _explain(error, document, inlined_schema(kind), label)
     return items, problems
@@ -142,7 +142,7 @@ def _parse_all(documents: Iterable[Document], label: str) -> tuple[list[_Item], 
 def _kind_of(document: Document, label: str) -> tuple[type[AnomalyModel | LogPipeline] | None, list[Problem]]:
     """Return the class for a document, or what is wrong with its ``apiVersion`` and ``kind``."""
     value = document.value
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or not ("apiVersion" in value or "kind" in value):
         message = f"found {_found(value)}, allowed: an object with apiVersion, kind, metadata and spec"
         return None, [Problem(label, document.position, "", message)]
     problems = []
@@ -203,7 +203,7 @@ def _explain_one(detail: Any, path: FieldPath, document: Document, schema: Schem
         case "rule":
             blamed = detail["ctx"]["field"]
             path = (*path, blamed) if blamed else path
-            return Problem(label, document.locate(path), _show(path), detail["ctx"]["message"])
+            return Problem(label, document.locate(path, key=True), _show(path), detail["ctx"]["message"])
         case _:
             allowed = _schema_at(schema, path)
             near = _near(detail["input"], tuple(allowed.get("enum", ())))

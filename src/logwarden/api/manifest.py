@@ -140,9 +140,7 @@ class RevisionManifest(_Part):
     data: list[DataInfo] = Field(description="What it learned from.")
     split: Name = Field(description="How the data was split, in words.")
     seed: int = Field(ge=0, description="Seed of everything random.")
-    training: Numbers = Field(
-        default_factory=dict, description="Settings of the training, such as LoRA rank and epochs."
-    )
+    training: Numbers = Field(default_factory=dict, description="Settings of the training, such as epochs.")
     libraries: dict[str, str] = Field(description="Versions of the libraries that made it.")
     metrics: Numbers = Field(
         default_factory=dict,
@@ -150,9 +148,7 @@ class RevisionManifest(_Part):
     )
     threshold: ThresholdInfo = Field(description="The score from which a unit is an anomaly.")
     mask_version: Name = Field(description="Version of the masking rules. Serving must use the same.")
-    text_version: Name = Field(
-        description="Version of the text given to the language model. Serving must use the same."
-    )
+    text_version: Name = Field(description="Version of the text that the language model reads. Serving too.")
     files: dict[FilePath, FileInfo] = Field(min_length=1, description="All files but this manifest, by path.")
 
     def computed_digest(self) -> str:

@@ -84,11 +84,10 @@ def _object_in_words(schema: Schema) -> str:
 
 
 def _range(schema: Schema) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
-    start = f" from {_number(low)}" if low is not None else f" above {_number(above)}" if above is not None else ""
-    end = f" to {_number(high)}" if high is not None else f" and below {_number(below)}" if below is not None else ""
-    return start + end
+    words = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "up to" if "exclusiveMinimum" in schema else "to"), ("exclusiveMaximum", "below"))
+    bounds = [f"{word} {_number(schema[key])}" for key, word in words if key in schema]
+    mixed = "exclusiveMinimum" in schema or "exclusiveMaximum" in schema
+    return f" {(' and ' if mixed else ' ').join(bounds)}" if bounds else ""
 
 
 def _number(value: float) -> str:

@@ -90,9 +90,8 @@ def parse_documents(text: str) -> list[Document]:
         raise YamlTreeError(_syntax_message(error), _position(error.problem_mark or error.context_mark)) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise YamlTreeError(
-            f"the character U+{ord(error.character):04X} is not allowed in YAML", Position(line, 1)
-        ) from None
+        message = f"the character U+{int(error.character):04X} is not allowed in YAML"
+        raise YamlTreeError(message, Position(line, 1)) from None
     except RecursionError:
         raise YamlTreeError(f"nested more than {MAX_DEPTH} levels deep") from None
 

@@ -36,7 +36,6 @@ class Channel(Protocol):
     """
 
     name: str
-    kinds: tuple[EvidenceKind, ...]
 
     def fit(self, units: Iterable[Unit]) -> None:
         """Learn what is normal from training units."""

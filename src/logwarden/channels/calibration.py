@@ -72,4 +72,4 @@ class Tail:
 
 def to_score(surprise: float) -> float:
     """Map a surprise to [0, 1]: one normal unit in a hundred scores 0.5 or more, one in ten thousand 0.75."""
-    return 1.0 - 2.0 ** (-surprise / 2.0)
+    return 1.0 - float(2.0 ** (-surprise / 2.0))

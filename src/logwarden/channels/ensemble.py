@@ -52,7 +52,8 @@ class Ensemble:
         self.weights = dict(weights)
         self.method = method
         self.threshold = threshold
-        self._rate = next((channel for channel in self.channels if isinstance(channel, RateChannel)), None)
+        rates = [channel for channel in channels if isinstance(channel, RateChannel)]
+        self._rate = rates[0] if rates else None
         self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
 
     def score(self, units: Sequence[Unit]) -> list[Scored]:

@@ -68,11 +68,6 @@ class NoveltyChannel:
     """
 
     name = "novelty"
-    kinds = (
-        EvidenceKind.NEVER_SEEN_TEMPLATE,
-        EvidenceKind.NEVER_SEEN_ON_HOST,
-        EvidenceKind.NEVER_SEEN_COMBINATION,
-    )
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates

@@ -110,7 +110,6 @@ class RateChannel:
     """
 
     name = "rate"
-    kinds = (EvidenceKind.BURST, EvidenceKind.SILENCE, EvidenceKind.MISSING_EVENT, EvidenceKind.CLOCK_OFFSET)
 
     def __init__(self, templates: Templates) -> None:
         self._templates = templates

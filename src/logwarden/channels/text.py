@@ -38,7 +38,6 @@ class TextChannel:
     """
 
     name = "text"
-    kinds = (EvidenceKind.MODEL_VERDICT, EvidenceKind.UNLIKELY_TEXT)
 
     def __init__(self, templates: Templates, model: Scorer, cache: ScoreCache | None = None) -> None:
         self._templates = templates

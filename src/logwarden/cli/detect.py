@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
@@ -18,7 +18,8 @@ from logwarden.errors import InvalidInputError
 if TYPE_CHECKING:
     from logwarden.api.record import AnomalyRecord
     from logwarden.detect import Detector
-    from logwarden.detect.history import StoreSink, Summary
+    from logwarden.detect.history import Sink, StoreSink, Summary
+    from logwarden.events import Batch
     from logwarden.outcome import Outcome
 
 EXAMPLES = """
@@ -44,7 +45,8 @@ def command(
         str, typer.Option(help="Model revision: builtin, active, an id of `logwarden models list`, a path or a URI.")
     ] = "builtin",
     threshold: Annotated[
-        float | None, typer.Option(min=0.0, max=1.0, help="Score from which a unit is an anomaly; default: the model's.")
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Score from which a unit is an anomaly; default: the model's."),
     ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Keep results in this store too; a rerun goes on where it stopped.")
@@ -63,8 +65,8 @@ def command(
     detector = Detector(load_model(model), "detect", threshold=threshold)
     top = _Top(_SHOWN)
     with ExitStack() as stack:
-        batches = read_files(paths)
-        sinks: list[Callable[[Outcome], None]] = [top]
+        batches: Iterable[Batch] = read_files(paths)
+        sinks: list[Sink] = [top]
         if output is not None:
             sinks.append(_RecordWriter(stack.enter_context(_replacing(output))))
         if store is not None:

@@ -16,5 +16,5 @@ def load_model(reference: str) -> DetectionModel:
     from logwarden.detect import DetectionModel
     from logwarden.revisions import open_revision
 
-    revision = open_revision(reference, registry=data_dir() / "models")
+    revision = open_revision(reference, root=data_dir() / "models")
     return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))

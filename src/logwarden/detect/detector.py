@@ -8,12 +8,11 @@ from typing import Any
 
 from logwarden.channels.ensemble import Scored
 from logwarden.detect.cases import CaseBook
-from logwarden.detect.intake import Intake
 from logwarden.detect.model import DetectionModel
 from logwarden.detect.records import RecordMaker
 from logwarden.events import Batch
 from logwarden.outcome import Outcome
-from logwarden.units import Unit
+from logwarden.units import Intake, Unit
 
 
 class Detector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from logwarden.channels import Ensemble
@@ -58,3 +59,8 @@ class DetectionModel:
     def ensemble(self) -> Ensemble:
         """Return a fresh ensemble, without memory of any stream."""
         return Ensemble.from_json(self.fitted, self.templates, self.language, self.cache)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write the fitted values so that equal values give equal bytes."""
+    path.write_text(json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n", encoding="utf-8")

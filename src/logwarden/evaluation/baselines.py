@@ -92,7 +92,7 @@ def evaluate_baselines(
         scores = np.concatenate([values for _, _, values in scored["validation"]])
         threshold, _ = best_threshold(scored["validation"], np.unique(scores[scores > 0])[-400:])
         alarms = {
-            recording.name: [possible[i] for i in np.flatnonzero(values >= threshold)]
+            recording.name: [possible[i] for i in np.flatnonzero(values >= threshold).tolist()]
             for recording, possible, values in scored["test"]
         }
         metrics = measure([recording for recording, _ in test], alarms)

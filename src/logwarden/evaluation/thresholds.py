@@ -31,7 +31,7 @@ def best_threshold(scored: ScoredAlarms, candidates: NDArray[np.float64]) -> tup
     results = []
     for threshold in candidates:
         alarms = {
-            recording.name: [possible[i] for i in np.flatnonzero(scores >= threshold)]
+            recording.name: [possible[i] for i in np.flatnonzero(scores >= threshold).tolist()]
             for recording, possible, scores in scored
         }
         results.append(measure(recordings, alarms))

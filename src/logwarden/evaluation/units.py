@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from logwarden.datasets import Recording
 from logwarden.detect import DetectionModel
-from logwarden.detect.intake import Intake
 from logwarden.evaluation.alarms import Alarm
-from logwarden.units import Unit, UnitConfig
+from logwarden.units import Intake, Unit, UnitConfig
 
 RecordingUnits = tuple[Recording, list[Unit]]
 

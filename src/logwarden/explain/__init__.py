@@ -1,6 +1,19 @@
 """Explanations: evidence turned into text for a person, checked so that it states only the evidence."""
 
+from logwarden.explain.builtin import training_pairs
 from logwarden.explain.check import faithful
+from logwarden.explain.explainer import Explainer
+from logwarden.explain.factory import make_explainer
 from logwarden.explain.plain import case_title, render
+from logwarden.explain.worker import ExplanationWorker, WorkerCounts
 
-__all__ = ["case_title", "faithful", "render"]
+__all__ = [
+    "Explainer",
+    "ExplanationWorker",
+    "WorkerCounts",
+    "case_title",
+    "faithful",
+    "make_explainer",
+    "render",
+    "training_pairs",
+]

@@ -91,7 +91,7 @@ class Allowed:
         )
 
     def has_quotation(self, words: str) -> bool:
-        """Tell whether the quoted words stand in the log text or are a name: whole words, or the cut form of one text."""
+        """Tell whether quoted words are a name, whole words of the log text, or the cut form of one text."""
         wanted = values.plain_text(words).strip(" ,.;")
         if not wanted:
             return False
@@ -124,7 +124,7 @@ def _names(record: AnomalyRecord) -> set[str]:
         found += [evidence.facts.get(key) for key in _NAMES]
         found.append(phrases.app_of(evidence.facts.get("template")))
         others = evidence.facts.get("other_hosts")
-        found += others.split(", ") if isinstance(others, str) else []
+        found += others.split(",") if isinstance(others, str) else []
     found.append(phrases.app_of(record.template.text))
     return {name for name in map(values.name, found) if name}
 
@@ -146,7 +146,9 @@ def _log_texts(record: AnomalyRecord) -> tuple[str, ...]:
 
 def _phrases(record: AnomalyRecord) -> tuple[str, ...]:
     lead = knowledge.lead_of(record)
-    commands = {f"`{command}`" for app in {lead.app, record.source.app} for command in knowledge.all_commands(app, lead.host)}
+    commands = {
+        f"`{command}`" for app in {lead.app, record.source.app} for command in knowledge.all_commands(app, lead.host)
+    }
     return tuple(sorted({*commands, *knowledge.all_hints()}, key=lambda phrase: (-len(phrase), phrase)))
 
 
@@ -162,7 +164,7 @@ def _numbers(record: AnomalyRecord) -> Iterable[Known]:
 
 
 def _known(key: str, fact: int | float) -> Known:
-    normal = key.startswith(("normal_", "expected_")) or key == "threshold"
+    normal = key.startswith(("normal_", "expected_")) or key in {"threshold", "other_hosts"}
     if key.endswith("seconds"):
         return Known("seconds", fact, normal=normal or key == "seconds", exact=False)
     if key in _RATIOS:
@@ -189,7 +191,5 @@ def _words(text: str) -> list[str]:
 @lru_cache(maxsize=64)
 def _runs(texts: tuple[str, ...], length: int) -> frozenset[tuple[str, ...]]:
     return frozenset(
-        tuple(words[start : start + length])
-        for words in map(_words, texts)
-        for start in range(len(words) - length + 1)
+        tuple(words[start : start + length]) for words in map(_words, texts) for start in range(len(words) - length + 1)
     )

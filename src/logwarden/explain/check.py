@@ -8,7 +8,7 @@ a name. Numbers are compared by what they measure:
   more significant digits;
 - a duration may be written in any units, rounded to the smallest unit written, by at most 5 %;
 - a probability, a score or a threshold may be written as a percentage, rounded by at most 5 %;
-- the number that follows ``normal``, ``usual``, ``expected`` or ``typical`` must be one of the evidence's normal values.
+- the number that follows ``normal``, ``usual``, ``expected`` or ``typical`` must be a normal value of the evidence.
 
 Log text is data: it may be quoted and never repeated as a claim of our own. An anomaly may not be played down, because
 no evidence says that, and intent (an attack) may be named only as a possibility.
@@ -79,7 +79,8 @@ def _canonical(text: str) -> str:
 def _commands_and_hints(draft: _Draft) -> Iterator[str]:
     """Cross out what the knowledge table says word for word."""
     for phrase in draft.allowed.phrases:
-        draft.cross_out_all(re.compile(re.escape(phrase)))
+        while (start := draft.rest.find(phrase)) >= 0:
+            draft.cross_out(start, start + len(phrase))
     return iter(())
 
 
@@ -132,11 +133,13 @@ def _times(draft: _Draft) -> Iterator[str]:
             draft.cross_out(*match.span())
 
 
+_MAC = re.compile(
+    r"\b(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})\b", re.IGNORECASE
+)
 _TOKENS = (
     ("e-mail address", re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)*")),
     ("address", re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\x00]+", re.IGNORECASE)),
-    ("MAC address", re.compile(r"\b(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4})\b",
-                               re.IGNORECASE)),
+    ("MAC address", _MAC),
     ("address", re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?:/\d{1,2}|:\d+)?\b")),
     ("path", re.compile(r"(?<![\w\x00])~?/[\w.+-][^\s\x00,;)]*|\b[A-Za-z]:\\[^\s\x00]+")),
 )  # fmt: skip
@@ -188,7 +191,9 @@ def _numbers(draft: _Draft) -> Iterator[str]:
             draft.cross_out(*match.span())
 
 
-_NORMAL = re.compile(r"\b(?:normal|normally|usual|usually|expected|typical|typically|baseline)\b[^.;:()\d]*$", re.IGNORECASE)
+_NORMAL = re.compile(
+    r"\b(?:normal|normally|usual|usually|expected|typical|typically|baseline)\b[^.;:()\d]*$", re.IGNORECASE
+)
 
 
 def _follows_normal(draft: _Draft, position: int) -> bool:
@@ -254,9 +259,14 @@ def _capitalised(draft: _Draft) -> Iterator[str]:
         word = match[0]
         if word in english.TERMS or word.lower() in draft.allowed.words:
             continue
-        starts = word[1:].islower() or len(word) == 1
-        if not (starts and _SENTENCE_START.search(draft.text[: match.start()])):
+        if not (_may_start(word) and _SENTENCE_START.search(draft.text[: match.start()])):
             yield f"name {word!r} is not in the evidence"
+
+
+def _may_start(word: str) -> bool:
+    lower = word.lower()
+    ordinary = lower in english.SENTENCE_STARTERS or lower.endswith(english.ORDINARY_ENDINGS)
+    return (ordinary and word[1:].islower()) or word == "A"
 
 
 _ROLE = re.compile(
@@ -265,8 +275,8 @@ _ROLE = re.compile(
     re.IGNORECASE,
 )
 _ACTOR = re.compile(
-    r"\b([a-z][a-z'-]*)\s+(?:has |have |had )?(?:logged in|logged on|logged out|signed in|authenticated|got in|broke in|"
-    r"escalated|deleted|stole|tampered|typed)\b",
+    r"\b([a-z][a-z'-]*)\s+(?:has |have |had )?(?:logged in|logged on|logged out|signed in|authenticated|got in|"
+    r"broke in|escalated|deleted|stole|tampered|typed)\b",
     re.IGNORECASE,
 )
 
@@ -331,4 +341,3 @@ _RULES: tuple[_Rule, ...] = (
     _grounding,
 )
 """In this order: what is allowed is crossed out before what is left is judged."""
-

@@ -17,6 +17,9 @@ from logwarden.explain import phrases
 _SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9][\w.:@-]{0,63}")
 
 
+_OF_PROGRAM = "journalctl -u APP"
+
+
 class Topic(BaseModel):
     """One entry of knowledge.yaml; the file's head says what the fields mean."""
 
@@ -81,7 +84,7 @@ def lead_of(record: AnomalyRecord) -> Lead:
     """Return what a record is about."""
     ranked = phrases.ranked(record.evidence)
     kind = ranked[0].kind if ranked else None
-    text = next((str(e.facts["template"]) for e in ranked if e.facts.get("template")), record.template.text)
+    text = next(filter(None, map(phrases.text_of, ranked)), record.template.text)
     app = phrases.app_of(text) or record.source.app
     return Lead(topic_for(kind, app or "", text), app, record.source.host)
 
@@ -93,12 +96,14 @@ def commands(topic: Topic, app: str | None, host: str | None) -> list[str]:
 
 
 def _fill(command: str, names: dict[str, str | None]) -> str | None:
+    if command == _OF_PROGRAM and names["APP"] == "kernel":
+        return "journalctl -k"
     for slot, value in names.items():
         if slot not in command.split():
             continue
         if not value or not _SAFE_ARGUMENT.fullmatch(value):
             return None
-        command = re.sub(rf"\b{slot}\b", lambda _, value=value: value, command)
+        command = " ".join(value if word == slot else word for word in command.split())
     return command
 
 

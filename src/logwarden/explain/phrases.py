@@ -48,11 +48,11 @@ FORMS: Mapping[EvidenceKind, tuple[str, ...]] = {
     EvidenceKind.MISSING_EVENT: (
         "{app} has not written {text} for {missing}; normal is at least every {every}",
         "{text} has not come for {missing}; normal is at least every {every}",
-        "the expected {text} is missing for {missing}; normal is at least every {every}",
-        "{app} has not written the expected {text} for {missing}",
-        "the expected {text} is missing for {missing}",
-        "the expected {text} is missing; normal is at least every {every}",
-        "the expected {text} is missing",
+        "the regular {text} is missing for {missing}; normal is at least every {every}",
+        "{app} has not written the regular {text} for {missing}",
+        "the regular {text} is missing for {missing}",
+        "the regular {text} is missing; normal is at least every {every}",
+        "the regular {text} is missing",
         "an expected message is missing",
     ),
     EvidenceKind.CLOCK_OFFSET: (
@@ -84,10 +84,10 @@ FORMS: Mapping[EvidenceKind, tuple[str, ...]] = {
         "this host wrote a message that it never wrote before",
     ),
     EvidenceKind.NEVER_SEEN_COMBINATION: (
-        "these messages were never seen together before: {text}; {combinations} are known as normal",
-        "the messages {text} never came together before; {combinations} are known as normal",
+        "these messages were never seen together before: {text}; known as normal: {combinations}",
+        "the messages {text} never came together before; known as normal: {combinations}",
         "these messages were never seen together before: {text}",
-        "its messages came in a combination never seen before; {combinations} are known as normal",
+        "its messages came in a combination never seen before; known as normal: {combinations}",
         "its messages came in a combination never seen before",
     ),
     EvidenceKind.MODEL_VERDICT: (
@@ -98,9 +98,9 @@ FORMS: Mapping[EvidenceKind, tuple[str, ...]] = {
         "the language model takes these lines for an anomaly",
     ),
     EvidenceKind.UNLIKELY_TEXT: (
-        "the wording of {text} surprises the language model: {loss} against a normal {normal}, most of all {tokens}",
-        "the language model finds the wording of {text} unusual, most of all {tokens}: {loss} against a normal {normal}",
-        "the wording of {text} surprises the language model: {loss} against a normal {normal}",
+        "the wording of {text} surprises the language model, most of all {tokens}: surprise {loss}, normal is {normal}",
+        "the language model finds {text} unusual, most of all {tokens}: surprise {loss}, where normal is {normal}",
+        "the wording of {text} surprises the language model: surprise {loss}, normal is {normal}",
         "the wording of {text} surprises the language model, most of all {tokens}",
         "the wording of {text} surprises the language model",
         "the wording of these lines surprises the language model",
@@ -112,8 +112,18 @@ _LAST = frozenset({EvidenceKind.MODEL_VERDICT, EvidenceKind.UNLIKELY_TEXT})
 
 
 def ranked(evidence: Iterable[Evidence]) -> list[Evidence]:
-    """Order evidence for telling: the oddest first, and what only the language model says after what was counted."""
-    return sorted(evidence, key=lambda e: (e.kind in _LAST, -e.score))
+    """Order evidence for telling: the oddest first, and what only the language model says after what was counted.
+
+    Of several pieces that say the same about the same text and host (a burst in 30 s and in 5 min), the oddest is kept.
+    """
+    ordered = sorted(evidence, key=lambda e: (e.kind in _LAST, -e.score))
+    subjects = {(e.kind, e.facts.get("template"), e.facts.get("host")): e for e in reversed(ordered)}
+    return [e for e in ordered if subjects[e.kind, e.facts.get("template"), e.facts.get("host")] is e]
+
+
+def text_of(evidence: Evidence) -> str:
+    """Return the masked text that a piece of evidence is about, or an empty string."""
+    return str(evidence.facts.get("template") or evidence.facts.get("templates") or "")
 
 
 def roles(evidence: Evidence) -> Roles:
@@ -198,10 +208,8 @@ def _never_seen_on_host(facts: Facts) -> _Written:
 
 def _other_hosts(others: values.Value | None) -> str | None:
     if isinstance(others, str):
-        return values.name(others)
-    if others == 0:
-        return None
-    return values.counted(others, "other host")
+        return ", ".join(filter(None, map(values.name, others.split(","))))
+    return values.counted(others, "other host") if others else None
 
 
 def _never_seen_combination(facts: Facts) -> _Written:

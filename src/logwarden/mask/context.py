@@ -9,8 +9,11 @@ _COMBINED: Final = re.compile(
     r"^(\S+) \S+ (\S+) \[[^\]]*\] \"([^\"]*)\" ([1-5]\d\d) (?:\d+|-)(?: \"[^\"]*\" \"([^\"]*)\")?"
 )
 _REQUEST: Final = re.compile(r"\"([A-Z]{3,10}) [^\"]* HTTP/\d(?:\.\d)?\"")
-_QUOTED: Final = re.compile(r"(open\(\)|host:|referrer:|server:) \"[^\"]*\"")
-_METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND"))
+_OPENED: Final = re.compile(r"(open\(\)|referrer:|upstream:) \"[^\"]*\"")
+_QUOTED_HOST: Final = re.compile(r"(host:|server:) \"[^\"]*\"")
+_METHODS: Final = frozenset(
+    ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND")
+)
 _AGENT: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,23}(?![A-Za-z])")
 
 
@@ -32,7 +35,8 @@ def mask_web(message: str) -> str:
         return " ".join(words) + message[match.end() :]
     if " HTTP/" not in message:
         return message
-    return _QUOTED.sub(r'\1 "PATH"', _REQUEST.sub(r'"\1 PATH"', message))
+    message = _REQUEST.sub(r'"\1 PATH"', message)
+    return _QUOTED_HOST.sub(r'\1 "HOST"', _OPENED.sub(r'\1 "PATH"', message))
 
 
 def _request_words(request: str) -> tuple[str, ...]:
@@ -45,22 +49,31 @@ def _request_words(request: str) -> tuple[str, ...]:
 
 _PEER: Final = r"(?:IPV?6?|HOST|UNKNOWN)"
 _LOGIN: Final = re.compile(
-    rf"\b(for invalid user|for illegal user|for|[Ii]nvalid user|[Ii]llegal user|authenticating user|from user|by user) "
-    rf"(?!root |invalid user |illegal user )(\S.{{0,99}}?)(?= from {_PEER}| {_PEER} port)"
+    r"\b(for invalid user|for illegal user|[Ii]nvalid user|[Ii]llegal user|authenticating user|from user|by user) "
+    rf"(?!root )(\S.{{0,99}}?)(?= from {_PEER}\b| {_PEER} port)"
 )
-_SESSION: Final = re.compile(r"\b(for user|of user) (?!root\b)([^\s(.,]+)")
+_ACCEPTED: Final = re.compile(rf"\b(for) (?!root |USER )(\S+)(?= from {_PEER} port NUM)")
+_SESSION: Final = re.compile(
+    r"\b(for user) (?!root\b|USER\b)([^\s(.,]+)|\b(of user) (?!root\b|USER\b)([^\s.,]+)(?=\.?$)"
+)
 _QUOTED_USER: Final = re.compile(r"\b([Uu]ser) (['\"])(?!root\b)[^'\"]*\2")
-_SUDO: Final = re.compile(r"^(?!root )(\S+) : (?=TTY=|user NOT|\w+ incorrect)")
+_SUDO: Final = re.compile(r"^(?!root )(\S+) : (?=TTY=|PWD=|user NOT|\w+ incorrect)")
 _DNS: Final = re.compile(
     r"\b((?:query|dnssec-query|auth)\[[\w=-]+\]|forwarded|reply|cached|cached-stale|config|DHCP|/etc/hosts) (?!error )(\S+) (from|to|is) (\S+)"
 )
-_DHCP_NAME: Final = re.compile(r"(DHCP[A-Z]+\(\S+\)(?: IP)* MAC) (\S+)$|(client provides name:) .*$|(vendor class:) .*$")
+_DHCP_NAME: Final = re.compile(
+    r"(DHCP[A-Z]+\(\S+\)(?: IP)* MAC) (\S+)$|(client provides name:|option: NUM hostname) .*$|(vendor class:) .*$"
+)
+# FRR writes sequence numbers in hexadecimal without a mark: some have digits only.
+_SEQUENCE: Final = re.compile(r"\b(seq_?num:|local:)NUM\b")
 _CALENDAR: Final = re.compile(
     r"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* NUM|NUM"
     r" (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*),? (?:NUM )?TIME(?: (?:[A-Z]{3,4} )?NUM)?(?=\W|$)"
 )
 _REPEATS: Final = re.compile(r"\b((?:NUM|HEX|IP|IPV6|MAC|TIME|DATE|ID|HOST)[,;]?)(?: \1){2,}(?=[,;]? |[,;]?$)")
-_DNS_ANSWERS: Final = frozenset(("IP", "IPV6", "HOST", "NXDOMAIN", "SERVFAIL", "REFUSED", "CNAME", "DNSKEY", "DS", "TXT", "duplicate"))
+_DNS_ANSWERS: Final = frozenset(
+    ("IP", "IPV6", "HOST", "NXDOMAIN", "SERVFAIL", "REFUSED", "CNAME", "DNSKEY", "DS", "TXT", "duplicate")
+)
 
 
 def _dns(match: re.Match[str]) -> str:
@@ -72,6 +85,10 @@ def _dns(match: re.Match[str]) -> str:
     return f"{kind} {name} {word} {value}"
 
 
+def _session(match: re.Match[str]) -> str:
+    return f"{match[1] or match[3]} USER"
+
+
 def _dhcp(match: re.Match[str]) -> str:
     return f"{match[1] or match[3] or match[4]} NAME"
 
@@ -80,14 +97,17 @@ def mask_context(text: str) -> str:
     """Mask the names that only their neighbours give away. ``text`` has its words masked already."""
     if " user" in text or " for " in text or "ser '" in text or text.startswith("Invalid"):
         text = _LOGIN.sub(r"\1 USER", text)
-        text = _SESSION.sub(r"\1 USER", text)
+        text = _ACCEPTED.sub(r"\1 USER", text)
+        text = _SESSION.sub(_session, text)
         text = _QUOTED_USER.sub(r"\1 \2USER\2", text)
     if " : " in text:
         text = _SUDO.sub("USER : ", text)
     if " is " in text or " to " in text or "]" in text:
         text = _DNS.sub(_dns, text)
-    if "DHCP" in text or "class:" in text or "name:" in text:
+    if "DHCP" in text or "class:" in text or "name" in text:
         text = _DHCP_NAME.sub(_dhcp, text)
+    if "seq" in text:
+        text = _SEQUENCE.sub(r"\1HEX", text)
     if "TIME" in text:
         text = _CALENDAR.sub("DATE", text)
     return text

@@ -7,13 +7,109 @@ from typing import Final
 
 # Words with digits that are names, not values.
 _NAMES: Final = frozenset(
-    """
-    ssh1 ssh2 ipv4 ipv6 ip4 ip6 inet4 inet6 ospf2 ospf3 ospfv2 ospfv3 ospf6 ospf6d rip2 l2 l3 l4 l7 p2p 2way 2wayrcvd
-    md4 md5 sha1 sha2 sha224 sha256 sha384 sha512 ed25519 x25519 curve25519 nistp256 nistp384 nistp521 aes128 aes192
-    aes256 chacha20 poly1305 base64 utf8 utf16 iso8859 x86 x64 x509 i386 i686 amd64 arm64 k8s s3 ec2 oauth2 http2 http3
-    tls1 tlsv1 sslv2 sslv3 ext2 ext3 ext4 fat32 log4j slf4j e2e b2b i18n mod_jk2 jk2 mib2d 3des rc4 802 10gbase 100base
-    1000base v1 v2 v3 v4 v6 ikev1 ikev2 smbv1 smb2 pkcs11 pkcs12 nfsv3 nfsv4 nfs4 snmpv2 snmpv3 h323 dot1x 8021x 2d 3d
-    """.split()
+    [
+        "ssh1",
+        "ssh2",
+        "ipv4",
+        "ipv6",
+        "ip4",
+        "ip6",
+        "inet4",
+        "inet6",
+        "ospf2",
+        "ospf3",
+        "ospfv2",
+        "ospfv3",
+        "ospf6",
+        "ospf6d",
+        "rip2",
+        "l2",
+        "l3",
+        "l4",
+        "l7",
+        "p2p",
+        "2way",
+        "2wayrcvd",
+        "md4",
+        "md5",
+        "sha1",
+        "sha2",
+        "sha224",
+        "sha256",
+        "sha384",
+        "sha512",
+        "ed25519",
+        "x25519",
+        "curve25519",
+        "nistp256",
+        "nistp384",
+        "nistp521",
+        "aes128",
+        "aes192",
+        "aes256",
+        "chacha20",
+        "poly1305",
+        "base64",
+        "utf8",
+        "utf16",
+        "iso8859",
+        "x86",
+        "x64",
+        "x509",
+        "i386",
+        "i686",
+        "amd64",
+        "arm64",
+        "k8s",
+        "s3",
+        "ec2",
+        "oauth2",
+        "http2",
+        "http3",
+        "tls1",
+        "tlsv1",
+        "sslv2",
+        "sslv3",
+        "ext2",
+        "ext3",
+        "ext4",
+        "fat32",
+        "log4j",
+        "slf4j",
+        "e2e",
+        "b2b",
+        "i18n",
+        "mod_jk2",
+        "jk2",
+        "mib2d",
+        "3des",
+        "rc4",
+        "802",
+        "10gbase",
+        "100base",
+        "1000base",
+        "v1",
+        "v2",
+        "v3",
+        "v4",
+        "v6",
+        "ikev1",
+        "ikev2",
+        "smbv1",
+        "smb2",
+        "pkcs11",
+        "pkcs12",
+        "nfsv3",
+        "nfsv4",
+        "nfs4",
+        "snmpv2",
+        "snmpv3",
+        "h323",
+        "dot1x",
+        "8021x",
+        "2d",
+        "3d",
+    ]
 )
 
 # Ports that say what was asked for; any other is as good as random.
@@ -23,7 +119,7 @@ _TOP_LEVEL: Final = (
     "com|net|org|edu|gov|mil|int|info|biz|arpa|local|localdomain|lan|lab|internal|intranet|home|corp|test|example"
     "|invalid|onion|dev|app|cloud|xyz|top|site|online|club|shop"
     # Country codes, without those that are better known as file name extensions.
-    "|(?!(?:py|so|rs|pl|sh|js|ko|md|gz|go|cc|rb|db|ts|ps|mk|am|bz|ac|la|id|cf|pm|do|no|is|in)(?![a-z]))[a-z]{2}"
+    "|(?!(?:py|so|rs|sh|js|ko|md|gz|go|cc|rb|db|ts|ps|mk|bz|id|cf|pm)(?![a-z]))[a-z]{2}"
 )
 _HEX4: Final = "[0-9A-Fa-f]{1,4}"
 _IPV4: Final = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"
@@ -42,13 +138,13 @@ _RULES: Final = (
     ("TIME", r"(?<![\d:.])\d{1,3}:\d\d:\d\d(?:[.,]\d+)?(?![\d:])|(?<![A-Za-z0-9])(?:\d+[wdhms]){2,}(?![A-Za-z0-9])"),
     ("IPV6", rf"(?<![0-9A-Za-z:])(?:(?:{_HEX4}:){{7}}{_HEX4}|(?:{_HEX4}(?::{_HEX4}){{0,6}})?::(?:{_HEX4}(?::{_HEX4}){{0,6}})?"
              rf"(?::?{_IPV4})?)(?:%[\w.-]+)?(?![0-9A-Za-z])"),
-    ("IP", rf"(?<![0-9])(?<!\d\.){_IPV4}(?!\.?\d)"),
+    ("IP", rf"(?<![0-9])(?<!\d\.){_IPV4}(?!\.?\d|\.[A-Za-z][\w-]*\.)"),
     ("IFACE", r"(?<![\w.])(?:[a-z][a-z0-9]*-)*(?:eth|ens|eno|enp|veth|br|bond|team|wlan|wlp|tun|tap|vlan|vxlan|vrrp|dummy|docker"
               r"|virbr|ppp|wg|em|irb|ae|fxp|macvlan)[-.]?\d\w*(?:[./@:]\w*\d\w*)*(?!\w)"
               r"|(?<![\w.-])(?:ge|xe|et|fe|so|hu|gr|st|lt|mt|sp|vt)-\d+/\d+/\d+(?:[.:]\d+)*"
               r"|(?<![\w.-])(?:[A-Z][A-Za-z]*Eth(?:ernet)?|[A-Za-z]+GigE|[Ee]thernet|Vlan|[Pp]ort-[Cc]hannel|Loopback"
               r"|Tunnel|Serial|Management|mgmt|Gi|Te|Fa|Hu|Fo|Po|Eth|Et|et|Vl|Lo|Bundle-Ether)\d+(?:[/.:]\d+)*(?!\w)"),
-    ("HOST", rf"(?<![\w.@/-])(?:[a-z0-9_-]+\.)+(?:{_TOP_LEVEL})(?!\.?[\w-])"),
+    ("HOST", rf"(?<![\w.@/-])(?:[A-Za-z0-9_-]+\.)+(?:{_TOP_LEVEL})(?!\.?[\w-])"),
     ("HEX", r"(?<![A-Za-z0-9])0[xX][0-9A-Fa-f]+(?![A-Za-z0-9])"),
     ("NUM", r"(?<![A-Za-z0-9])(?:(?<![)\]-])[+-])?\d+(?:[.,:]\d+)*(?:(?![A-Za-z0-9])|(?=(?:[mun]?s|sec|min|[hdw]|[kKMGT]?i?[bB]|[kKMG]|[kMG]?bps|[kMG]?bit)(?![A-Za-z0-9])))"),
     ("run", r"(?<![A-Za-z0-9])[A-Za-z]*\d[A-Za-z0-9]*"),
@@ -62,7 +158,7 @@ _EMAIL: Final = re.compile(
 )
 _USER: Final = re.compile(
     r"(?<![A-Za-z])((?:[a-z]?user(?:name|id)?|logname|acct|account|login)=[\"']?)(?!root\b|\(|USER\b)([^\s;,\"'()\[\]]+)"
-    r"|(?<![\w.])(/home/|/Users/)(?!USER\b)([^\s/;,\"'()]+)"
+    r"|(/home/|/Users/)(?!USER\b)([^\s/;,\"'()]+)"
 )
 _UNKNOWN: Final = re.compile(r"[{}<>\\^`~]")
 _DIGITS: Final = re.compile(r"\d+")

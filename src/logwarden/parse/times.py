@@ -28,6 +28,7 @@ ZONE_HOURS = {
 }  # fmt: skip
 
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?$")
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)([.,]\d{1,9})?([Zz]|[+-]\d\d:?\d\d)?").fullmatch
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -71,7 +72,8 @@ class Clock:
 
     def __init__(self, timezone: tzinfo) -> None:
         self._timezone = timezone
-        self._without_year: dict[str, float] = {}
+        self.without_year_cache: dict[str, float] = {}
+        self._utc_seconds: dict[str, float] = {}
         self._with_year: dict[str, float | None] = {}
 
     def without_year(self, text: str, received: float | None, zone: str | None = None) -> float | None:
@@ -80,15 +82,15 @@ class Clock:
         Returns None when the text is not a possible time.
         """
         key = text if zone is None else text + zone
-        known = self._without_year.get(key)
+        known = self.without_year_cache.get(key)
         # The second comparison also keeps a long-lived process right when the year has moved on.
         if known is not None and abs(known - (time() if received is None else received)) < HALF_YEAR:
             return known
         found = self._nearest_year(text, _reference(received), zone_of(zone, self._timezone))
         if found is not None:
-            if len(self._without_year) >= CACHE_SIZE:
-                self._without_year.clear()
-            self._without_year[key] = found
+            if len(self.without_year_cache) >= CACHE_SIZE:
+                self.without_year_cache.clear()
+            self.without_year_cache[key] = found
         return found
 
     def with_year(self, text: str, zone: str | None = None) -> float | None:
@@ -101,6 +103,26 @@ class Clock:
         found = self._from_numbers(text, zone_of(zone, self._timezone))
         self._remember(key, found)
         return found
+
+    def iso(self, stamp: str) -> float | None:
+        """Unix seconds of an RFC 3339 timestamp such as ``2026-11-22T20:00:01.123456+00:00``; None if it is not one.
+
+        The whole second is cached; the fraction and the usual ways to write UTC are read by hand, for speed.
+        """
+        second = self._utc_seconds.get(stamp[:19])
+        if second is not None:
+            part = stamp[19:-1] if stamp[-1] == "Z" else stamp[19:-6] if stamp[-6:] == "+00:00" else ""
+            if part and part[0] == "." and part[1:].isdecimal():
+                return second + float(part)
+        match = _RFC3339(stamp)
+        if match is None:
+            return None
+        when = self.with_year(match[1], match[3])
+        if when is not None and match[3] in ("Z", "+00:00"):
+            if len(self._utc_seconds) >= CACHE_SIZE:
+                self._utc_seconds.clear()
+            self._utc_seconds[match[1]] = when
+        return None if when is None else when + fraction(match[2])
 
     def named_month(self, year: str, month: str, day: str, clock: str, zone: str | None = None) -> float | None:
         """Unix seconds from ``2018``, ``Apr``, ``20``, ``13:15:07``."""
@@ -124,15 +146,16 @@ class Clock:
     def _nearest_year(self, text: str, reference: float, zone: tzinfo) -> float | None:
         numbers = [int(number[:9]) for number in _NUMBERS.findall(text)]
         month = MONTHS.get(text[:3].lower())
-        if month is None:
+        if month is None and numbers:
             month, *numbers = numbers
-        if len(numbers) != 4:
+        if month is None or len(numbers) != 4:
             return None
+        day, hour, minute, second = numbers
         this_year = datetime.fromtimestamp(reference, UTC).year
         best: float | None = None
         for reach in (1, _FARTHEST_LEAP_YEAR):
             for year in range(this_year - reach, this_year + reach + 1):
-                found = _epoch(year, month, *numbers, zone)
+                found = _epoch(year, month, day, hour, minute, second, zone)
                 if found is not None and (best is None or abs(found - reference) < abs(best - reference)):
                     best = found
             if best is not None:
@@ -143,6 +166,6 @@ class Clock:
 def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int, zone: tzinfo) -> float | None:
     """Unix seconds, or None for a date that does not exist. A leap second counts as the second before it."""
     try:
-        return datetime(year, month, day, hour, minute, min(second, 59) if second == 60 else second, tzinfo=zone).timestamp()
+        return datetime(year, month, day, hour, minute, 59 if second == 60 else second, tzinfo=zone).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -35,23 +35,28 @@ class Framer:
 
     def __init__(self) -> None:
         self._buffer = b""
-        self._searched = 0  # the buffer holds no line feed before this place
+        self._at = 0  # what is before this place in the buffer has been taken
+        self._searched = 0  # no line feed between _at and here
         self._counted = False  # the message before was counted
         self._skip = 0  # bytes of a too long counted message that are still to come
-        self._skip_line = 0  # bytes so far of a too long line that is still going on
-        self._kept = b""
+        self._length = 0  # announced length of that message
+        self._skipped_line = 0  # bytes so far of a too long line that is still going on
+        self._kept = b""  # beginning of what is being skipped
 
     @property
     def unfinished(self) -> bool:
         """True while part of a message has arrived."""
-        return bool(self._buffer or self._skip or self._skip_line)
+        return bool(self._buffer or self._skip or self._skipped_line)
 
     def feed(self, data: bytes) -> list[Frame]:
         """Return the messages that ``data`` completes; empty ones are left out."""
         frames: list[Frame] = []
         self._buffer += data
-        while self._buffer and self._take(frames):
+        while self._at < len(self._buffer) and self._take(frames):
             pass
+        self._buffer = self._buffer[self._at :]
+        self._searched -= self._at
+        self._at = 0
         return frames
 
     def finish(self) -> list[Frame]:
@@ -59,9 +64,9 @@ class Framer:
         rest, self._buffer = self._buffer, b""
         if self._skip:
             return [Frame(self._kept, f"connection closed {self._skip} bytes before the end of a message")]
-        if self._skip_line:
-            return [Frame(self._kept, _too_long(self._skip_line + len(rest)))]
-        count = self._count(rest)
+        if self._skipped_line:
+            return [Frame(self._kept, _too_long(self._skipped_line + len(rest)))]
+        count = self._count(rest, 0)
         if count is not None:
             length, start = count
             return [Frame(rest[:_KEPT_OF_LONG], f"connection closed after {len(rest) - start} of {length} bytes")]
@@ -72,19 +77,19 @@ class Framer:
         """Take one step; False when more bytes are needed."""
         if self._skip:
             return self._skip_counted(frames)
-        if self._skip_line:
-            return self._skip_to_line_end(frames)
-        if not self._searched:
-            count = self._count(self._buffer)
+        if self._skipped_line:
+            return self._skip_line(frames)
+        if self._searched <= self._at:
+            count = self._count(self._buffer, self._at)
             if count is not None:
                 return self._take_counted(*count, frames)
-            if len(self._buffer) < 12 and _UNFINISHED_COUNT.match(self._buffer):
+            if _UNFINISHED_COUNT.match(self._buffer, self._at):
                 return False
         return self._take_line(frames)
 
-    def _count(self, data: bytes) -> tuple[int, int] | None:
-        """Return length and start of the counted message at the beginning of ``data``, or None."""
-        match = _COUNT.match(data)
+    def _count(self, data: bytes, at: int) -> tuple[int, int] | None:
+        """Return length and start of the counted message that begins at ``at``, or None."""
+        match = _COUNT.match(data, at)
         if match is None or not (match[2] == b"<" or (self._counted and match[2])):
             return None
         length = int(match[1])
@@ -92,64 +97,61 @@ class Framer:
 
     def _take_counted(self, length: int, start: int, frames: list[Frame]) -> bool:
         end = start + length
+        missing = end - len(self._buffer)
         if length > MAX_LINE_BYTES:
-            self._kept = self._buffer[start : start + _KEPT_OF_LONG]
-            self._skip = end - len(self._buffer)
-            if self._skip <= 0:
-                self._skip = 0
+            self._kept = self._buffer[start : min(end, start + _KEPT_OF_LONG)]
+            self._skip, self._length = max(missing, 0), length
+            if missing <= 0:
                 frames.append(Frame(self._kept, _too_long(length)))
-            self._buffer = self._buffer[end:]
-            self._counted = True
-            return True
-        if len(self._buffer) < end:
+        elif missing > 0:
             return False
-        self._emit(self._buffer[start:end].rstrip(b"\n" + _LINE_END), frames)
-        self._buffer = self._buffer[end:]
+        else:
+            _emit(self._buffer[start:end].rstrip(b"\n" + _LINE_END), frames)
+        self._at = min(end, len(self._buffer))
         self._counted = True
         return True
 
     def _skip_counted(self, frames: list[Frame]) -> bool:
-        if len(self._buffer) < self._skip:
-            self._kept += self._buffer[: _KEPT_OF_LONG - len(self._kept)]
-            self._skip -= len(self._buffer)
-            self._buffer = b""
-            return False
-        self._buffer, self._skip = self._buffer[self._skip :], 0
-        frames.append(Frame(self._kept, f"message longer than {MAX_LINE_BYTES} bytes"))
+        taken = min(self._skip, len(self._buffer) - self._at)
+        self._kept += self._buffer[self._at : self._at + min(taken, _KEPT_OF_LONG - len(self._kept))]
+        self._skip -= taken
+        self._at += taken
+        if not self._skip:
+            frames.append(Frame(self._kept, _too_long(self._length)))
         return True
 
     def _take_line(self, frames: list[Frame]) -> bool:
-        end = self._buffer.find(b"\n", self._searched)
+        end = self._buffer.find(b"\n", max(self._at, self._searched))
         if end < 0:
-            if len(self._buffer) > MAX_LINE_BYTES:
-                self._kept = self._buffer[:_KEPT_OF_LONG]
-                self._skip_line, self._buffer, self._searched = len(self._buffer), b"", 0
-            else:
-                self._searched = len(self._buffer)
+            self._searched = len(self._buffer)
+            if len(self._buffer) - self._at > MAX_LINE_BYTES + len(_LINE_END):
+                self._kept = self._buffer[self._at : self._at + _KEPT_OF_LONG]
+                self._skipped_line = len(self._buffer) - self._at
+                self._at = len(self._buffer)
             return False
-        line = self._buffer[:end].rstrip(_LINE_END)
+        line = self._buffer[self._at : end].rstrip(_LINE_END)
         if len(line) > MAX_LINE_BYTES:
             frames.append(Frame(line[:_KEPT_OF_LONG], _too_long(len(line))))
         else:
-            self._emit(line, frames)
+            _emit(line, frames)
         self._counted = self._counted and not line
-        self._buffer, self._searched = self._buffer[end + 1 :], 0
+        self._at = end + 1
         return True
 
-    def _skip_to_line_end(self, frames: list[Frame]) -> bool:
-        end = self._buffer.find(b"\n")
-        if end < 0:
-            self._skip_line += len(self._buffer)
-            self._buffer = b""
-            return False
-        frames.append(Frame(self._kept, _too_long(self._skip_line + end)))
-        self._buffer, self._skip_line = self._buffer[end + 1 :], 0
+    def _skip_line(self, frames: list[Frame]) -> bool:
+        end = self._buffer.find(b"\n", self._at)
+        stop = len(self._buffer) if end < 0 else end
+        self._skipped_line += stop - self._at
+        self._at = stop
+        if end >= 0:
+            frames.append(Frame(self._kept, _too_long(self._skipped_line)))
+            self._at, self._skipped_line = end + 1, 0
         return True
 
-    @staticmethod
-    def _emit(data: bytes, frames: list[Frame]) -> None:
-        if data:
-            frames.append(Frame(data))
+
+def _emit(data: bytes, frames: list[Frame]) -> None:
+    if data:
+        frames.append(Frame(data))
 
 
 def _too_long(length: int) -> str:

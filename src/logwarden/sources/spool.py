@@ -114,7 +114,7 @@ class Spool:
         self.folder = folder
         self.clock = clock or SystemClock()
         self.counts: Counter[str] = Counter()
-        """Lines that each listener has brought since the spool began, and end marks by name."""
+        """Since the spool began: lines by listener, malformed ones under ``NAME/malformed``, ends under ``NAME/end``."""
         self._limits = limits or SpoolLimits()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(folder)
@@ -561,7 +561,7 @@ def _segments(folder: Path) -> list[_Segment]:
 
 
 def _count_key(kind: Kind, listener: str) -> str:
-    return f"{listener}/end" if kind is Kind.END else listener
+    return listener + {Kind.END: "/end", Kind.MALFORMED: "/malformed"}.get(kind, "")
 
 
 def _keep_promises(promises: list[Future[None]], written: bool) -> None:

@@ -1,6 +1,6 @@
 """Units: the pieces of a stream that are scored as a whole."""
 
+from logwarden.units.intake import Intake
 from logwarden.units.unit import Unit, UnitConfig
-from logwarden.units.windows import Windows
 
-__all__ = ["Unit", "UnitConfig", "Windows"]
+__all__ = ["Intake", "Unit", "UnitConfig"]

@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from logwarden.detect.clock import StatedClock
 from logwarden.events import Batch, ParsedLine
 from logwarden.mask import line_text, mask
 from logwarden.outcome import ACTIVITY_SECONDS, Activity, Outcome, RejectedLine
 from logwarden.parse import LineParser
 from logwarden.templates import Templates
-from logwarden.units import Unit, UnitConfig, Windows
-from logwarden.units.windows import Silence
+from logwarden.units.clock import StatedClock
+from logwarden.units.unit import Unit, UnitConfig
+from logwarden.units.windows import Silence, Windows
 
 _KEPT_OF_REJECTED = 8192
 _UNKNOWN_HOST = "unknown"

@@ -1,0 +1,127 @@
+"""The benchmarks: each returns named values, measured in processes of their own."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.process import Run, measure, measure_module
+from benchmarks.traffic import write_never_seen, write_repeated
+from logwarden.revisions.folder import read_manifest
+from logwarden.revisions.reference import BUILTIN_PATH
+
+LOGWARDEN = str(Path(sys.executable).with_name("logwarden"))
+NEVER_SEEN_LINES = 5_000
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure with: a recording of the lab, lines of repeated traffic, number of runs of each program."""
+
+    recording: Path
+    lines: int
+    runs: int
+
+
+def startup(plan: Plan) -> Values:
+    """Wall seconds until the command line has printed its help, and until packages are imported."""
+    commands = {
+        "help_seconds": [LOGWARDEN, "--help"],
+        "import_contract_seconds": [sys.executable, "-c", "import logwarden.api"],
+        "import_detector_seconds": [sys.executable, "-c", "import logwarden.detect"],
+        "bare_python_seconds": [sys.executable, "-c", "pass"],
+    }
+    runs = 2 * plan.runs + 1
+    return {name: _median([measure(command).seconds for _ in range(runs)], 3) for name, command in commands.items()}
+
+
+def repeated_traffic(plan: Plan) -> Values:
+    """From a file of repeated traffic to a store, beside drain3 alone on the same file, by turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "repeated.log")
+        size = write_repeated(plan.recording, plan.lines, file)
+        pairs = [
+            (_detect(file, Path(folder, f"{number}.db")), measure_module("benchmarks.drain_alone", str(file)))
+            for number in range(plan.runs)
+        ]
+    found = [detected for detected, _ in pairs]
+    alone = [drained for _, drained in pairs]
+    speed = _median([detected["lines_per_second"] for detected in found])
+    match = _median([drained["match_lines_per_second"] for drained in alone])
+    add = _median([drained["add_lines_per_second"] for drained in alone])
+    return {
+        "file_mb": round(size / 1e6, 1),
+        "lines": found[0]["lines"],
+        "anomalies": found[0]["anomalies"],
+        "rejected": found[0]["rejected"],
+        "lines_per_second": speed,
+        "drain3_match_lines_per_second": match,
+        "drain3_add_lines_per_second": add,
+        "ratio_to_drain3_match": round(speed / match, 2),
+        "ratio_to_drain3_add": round(speed / add, 2),
+        "peak_mb": _median([detected["peak_mb"] for detected in found]),
+        "cache_hit_rate": found[0]["cache_hit_rate"],
+        "runs": [{"logwarden": detected, "drain3": drained} for detected, drained in pairs],
+    }
+
+
+def never_seen(plan: Plan) -> Values:
+    """Units of one line each, no two lines alike after masking: nothing can be answered from the cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "never-seen.log")
+        write_never_seen(plan.recording, NEVER_SEEN_LINES, file)
+        found = [_detect(file, Path(folder, f"{number}.db")) for number in range(plan.runs)]
+    return {
+        "units": found[0]["units"],
+        "anomalies": found[0]["anomalies"],
+        "units_per_second": _median([detected["units"] / detected["wall_seconds"] for detected in found]),
+        "cache_hit_rate": found[0]["cache_hit_rate"],
+        "peak_mb": _median([detected["peak_mb"] for detected in found]),
+        "runs": found,
+    }
+
+
+def training(plan: Plan) -> Values:
+    """What the packaged revision says of its own training; training itself is not repeated."""
+    manifest = read_manifest(BUILTIN_PATH)
+    return {
+        "revision": manifest.id,
+        "trained": manifest.created.isoformat(),
+        **{name: value for name, value in manifest.training.items() if isinstance(value, int | float | str)},
+    }
+
+
+def _detect(file: Path, store: Path) -> Values:
+    """Run ``logwarden detect`` to a new store; rates are of the whole process, start and end included."""
+    summary = store.with_suffix(".json")
+    run: Run = measure([LOGWARDEN, "detect", str(file), "--store", str(store), "--summary", str(summary)])
+    values: Values = json.loads(summary.read_text())
+    return {
+        **{name: values[name] for name in ("lines", "units", "anomalies", "rejected", "cache_hit_rate", "revision")},
+        "wall_seconds": round(run.seconds, 2),
+        "cpu_seconds": round(run.cpu_seconds, 2),
+        "lines_per_second": round(values["lines"] / run.seconds),
+        "peak_mb": round(run.peak_mb),
+        "store_mb": round(sum(part.stat().st_size for part in store.parent.glob(f"{store.name}*")) / 1e6, 1),
+    }
+
+
+def _median(values: list[float], digits: int = 0) -> float:
+    middle = statistics.median(values)
+    return round(middle, digits) if digits else round(middle)
+
+
+BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
+    "startup": startup,
+    "repeated-traffic": repeated_traffic,
+    "never-seen": never_seen,
+    "training": training,
+}

@@ -1,0 +1,1 @@
+"""Parts of pages that are drawn by a script in the browser: lists that update without losing a selection."""

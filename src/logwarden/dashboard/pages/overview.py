@@ -1,0 +1,155 @@
+"""The first page: what is running, how much was seen, what was found and where."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from logwarden.dashboard import charts, commands
+from logwarden.dashboard.components.case_list import case_list
+from logwarden.dashboard.facts import duration
+from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
+from logwarden.store import Phase, PipelineStatus, Store
+
+REFRESH_SECONDS = 1.0
+SILENT_AFTER = timedelta(seconds=30)
+RANGES = {
+    "15 min": timedelta(minutes=15),
+    "1 hour": timedelta(hours=1),
+    "1 day": timedelta(days=1),
+    "1 week": timedelta(days=7),
+    "All": None,
+}
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _draw_status() -> None:
+    with errors_in_words():
+        status = open_store(store_location()).status()
+        if status is None:
+            st.info(
+                "No pipeline runs on this store. To receive logs: `logwarden up -f examples/quickstart.yaml`. "
+                "To look through files: `logwarden detect FILE`.",
+                icon=":material/info:",
+            )
+        elif _is_gone(status):
+            _draw_gone(status)
+        else:
+            _draw_running(status)
+
+
+def _is_gone(status: PipelineStatus) -> bool:
+    return status.phase is Phase.STOPPED or datetime.now(UTC) - status.updated > SILENT_AFTER
+
+
+def _draw_gone(status: PipelineStatus) -> None:
+    ago = duration((datetime.now(UTC) - status.updated).total_seconds())
+    reason = f" {status.detail}" if status.detail else ""
+    st.warning(
+        f"Pipeline **{status.pipeline}** is not running; it was last heard of {ago} ago.{reason} "
+        "Nothing new is received. Start it with `logwarden up -f FILE`.",
+        icon=":material/power_off:",
+    )
+
+
+def _draw_running(status: PipelineStatus) -> None:
+    with st.container(border=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(_headline(status))
+            if status.revision:
+                st.caption(f"Model {status.revision[:24]}", width="content")
+        if status.progress is not None and status.progress.total:
+            done, total = status.progress.done, status.progress.total
+            st.progress(min(1.0, done / total), text=f"{done:,} of {total:,} lines replayed ({done / total:.0%})")
+        if status.listeners:
+            with st.expander("Send it a line", icon=":material/terminal:", key="send"):
+                st.code("\n".join(commands.examples(status.listeners)), language="shell", wrap_lines=True)
+
+
+def _headline(status: PipelineStatus) -> str:
+    doing = {
+        Phase.STARTING: ":orange-badge[Starting]",
+        Phase.REPLAYING: ":blue-badge[Replaying]",
+        Phase.LISTENING: ":green-badge[Listening]",
+    }.get(status.phase, "")
+    where = commands.describe(status.listeners)
+    detail = f" {status.detail}" if status.detail else ""
+    return f"{doing} **{status.pipeline}**{f' listens on {where}' if where else ''}.{detail}"
+
+
+@st.fragment(run_every=REFRESH_SECONDS)
+def _draw_numbers(span: timedelta | None) -> None:
+    with errors_in_words():
+        store = open_store(store_location())
+        version = (store.change_token(), span)
+        totals = cached("totals", version, store.totals)
+        with st.container(horizontal=True):
+            st.metric("Lines", f"{totals.lines:,}", border=True)
+            st.metric("Anomalies", f"{totals.anomalies:,}", border=True)
+            st.metric("Cases", f"{totals.cases:,}", border=True)
+            st.metric("Rejected lines", f"{totals.rejected:,}", border=True, help="Lines that could not be read.")
+        if totals.first is None or totals.last is None:
+            st.info("No lines so far. Send one with the commands above.", icon=":material/hourglass_empty:")
+            return
+        start = max(totals.first, totals.last - span) if span is not None else totals.first
+        _draw_charts(store, start, totals.last, version)
+        newest, hosts = st.columns([3, 2], gap="large")
+        with newest:
+            _draw_cases(store, start, version)
+        with hosts:
+            _draw_hosts(store, start, version)
+
+
+def _draw_charts(store: Store, start: datetime, end: datetime, version: object) -> None:
+    step = charts.bucket_seconds(start, end)
+    key = (version, step)
+    points = cached("activity", key, lambda: store.activity(start, None, bucket_seconds=step))
+    counts = cached("counts", key, lambda: store.anomaly_counts(start, None, bucket_seconds=step))
+    with st.container(border=True, gap=None):
+        st.altair_chart(charts.lines_chart(points, start, end, step), key="lines", alt=f"Lines per {duration(step)}")
+        bars = charts.anomalies_chart(counts, start, end, step)
+        st.altair_chart(bars, key="bars", alt=f"Anomalies per {duration(step)} by severity")
+
+
+def _draw_cases(store: Store, start: datetime, version: object) -> None:
+    st.subheader("Newest cases")
+    cases = cached("newest cases", version, lambda: store.cases(start=start, limit=6))
+    if not cases:
+        st.caption("None so far: what arrives looks normal.")
+    case_list(cases)
+
+
+def _draw_hosts(store: Store, start: datetime, version: object) -> None:
+    st.subheader("Hosts")
+    hosts = cached("hosts", version, lambda: store.top_hosts(start, limit=8))
+    st.dataframe(
+        {
+            "Host": [item.host for item in hosts],
+            "Anomalies": [item.anomalies for item in hosts],
+            "Lines": [item.lines for item in hosts],
+        },
+        hide_index=True,
+        column_config={
+            "Anomalies": st.column_config.ProgressColumn(
+                format="%d", min_value=0, max_value=max(1, *(item.anomalies for item in hosts))
+            ),
+            "Lines": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+
+
+with errors_in_words():
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.title("Overview", width="content")
+        chosen = st.segmented_control(
+            "Time range",
+            list(RANGES),
+            default="All",
+            required=True,
+            key="range",
+            label_visibility="collapsed",
+            bind="query-params",
+        )
+    _draw_status()
+    _draw_numbers(RANGES[chosen])

@@ -1,0 +1,79 @@
+"""Which model revision a pipeline runs with, and noticing when another one becomes active."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.detect import DetectionModel
+from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.revisions import BUILTIN, Registry, Revision, open_revision
+
+_POLL_SECONDS = 3.0
+_log = logging.getLogger(__name__)
+
+
+def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
+    """Return the revision that is pinned, else the active one of the registry, else the one ``spec.base`` names.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none, or it is damaged.
+    """
+    pinned = model.spec.promotion.revision
+    if pinned is not None:
+        return open_revision(pinned, registry=registry)
+    if Registry(registry).active() is not None:
+        return open_revision("active", registry=registry)
+    base = model.spec.base.model
+    if base == BUILTIN or "://" in base:
+        return open_revision(base, registry=registry)
+    raise InvalidInputError(
+        f"AnomalyModel {model.name}: {base} has not been trained yet, and no revision is active in {registry}: "
+        "run 'logwarden train' first, or set spec.base.model to builtin"
+    )
+
+
+def load(revision: Revision) -> DetectionModel:
+    """Load a revision for detection on this machine."""
+    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))
+
+
+class RevisionWatch:
+    """Looks every few seconds which revision is active, and loads it beside the running one."""
+
+    def __init__(self, model: AnomalyModel, registry: Path, current: str) -> None:
+        self._registry = Registry(registry)
+        self._current = current
+        self._new: DetectionModel | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="revisions", daemon=True)
+        if model.spec.promotion.revision is None:
+            self._thread.start()
+
+    def take(self) -> DetectionModel | None:
+        """Return a newly active revision once, or None."""
+        new, self._new = self._new, None
+        return new
+
+    def stop(self) -> None:
+        """Stop looking."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(_POLL_SECONDS):
+            try:
+                self._look()
+            except LogwardenError as error:
+                _log.error("the active revision cannot be taken over: %s", error)
+
+    def _look(self) -> None:
+        active = self._registry.active()
+        if active is None or active == self._current:
+            return
+        self._current = active  # also when it cannot be loaded: one message is enough
+        self._new = load(self._registry.open(active))

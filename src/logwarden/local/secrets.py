@@ -1,0 +1,29 @@
+"""Values of Secrets on one machine: a folder as Kubernetes mounts it, ``FOLDER/NAME/KEY``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from logwarden.errors import InvalidInputError
+
+
+def read_secret(folder: Path | None, name: str, key: str, field: str) -> str:
+    """Return the value of a Secret's key, without the line end.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such file; ``field`` is the field of the resource that asks for it.
+    """
+    if folder is None:
+        raise InvalidInputError(
+            f"{field} names the Secret {name}: put its value into DIR/{name}/{key} and start with --secrets DIR, "
+            "or remove the field"
+        )
+    try:
+        return (folder / name / key).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise InvalidInputError(
+            f"{field} names the Secret {name}, but {folder / name / key} cannot be read: {reason}"
+        ) from None

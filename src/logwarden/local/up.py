@@ -1,0 +1,414 @@
+"""Runs one pipeline on this machine until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import FrameType
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.base import duration_seconds
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden.api.record import AnomalyRecord, Explanation
+from logwarden.detect import DetectionModel, Detector
+from logwarden.errors import InvalidInputError
+from logwarden.explain import ExplanationWorker, make_explainer
+from logwarden.local.console import StatusLine, banner, status_text
+from logwarden.local.loop import DetectorLoop, resume_at
+from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints, left_out
+from logwarden.local.replay import MAX_SPEED, Recording, Replay
+from logwarden.local.revision import RevisionWatch, choose_revision, load
+from logwarden.local.secrets import read_secret
+from logwarden.outcome import Outcome
+from logwarden.sources.http import PATH, HttpListener
+from logwarden.sources.listening import Intake, Listener, ListenerThread
+from logwarden.sources.spool import Spool, SpoolReader
+from logwarden.sources.syslog import TcpListener, UdpListener
+from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError
+
+Launch = Callable[[str, str, int], "subprocess.Popen[bytes]"]
+"""Starts the dashboard for a store's URL, an address and a port."""
+
+_READ_SECONDS = 0.2
+_SHOW_SECONDS = 0.5
+_STATUS_SECONDS = 2.0
+_PRUNE_SECONDS = 3600.0
+_CHILD_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UpConfig:
+    """What to run.
+
+    Attributes
+    ----------
+    pipeline, model
+        The two resources.
+    data_dir
+        Folder for the spool and what else has to survive a restart.
+    store
+        Path or URL of the store.
+    registry
+        Folder of model revisions.
+    secrets
+        Folder with the values of Secrets, or None.
+    host, ports
+        Address for everything, and ports by name, instead of those of the pipeline.
+    replay, speed
+        Recording to replay, and recorded seconds per second.
+    exit_after_replay
+        Stop when the recording has been replayed and judged.
+    launch
+        Starts the dashboard; None for none.
+    say
+        Prints a text for the person who started it.
+    """
+
+    pipeline: LogPipeline
+    model: AnomalyModel
+    data_dir: Path
+    store: Path | str
+    registry: Path
+    say: Callable[[str], None]
+    secrets: Path | None = None
+    host: str | None = None
+    ports: Mapping[str, int] = field(default_factory=dict)
+    replay: Path | None = None
+    speed: float = MAX_SPEED
+    exit_after_replay: bool = False
+    launch: Launch | None = None
+
+
+def run(config: UpConfig) -> None:
+    """Run until SIGINT or SIGTERM; then take in what has arrived, judge it, store it and return.
+
+    Raises
+    ------
+    LogwardenError
+        If something that it needs is missing, wrong or taken. Nothing has been started then.
+    """
+    with contextlib.ExitStack() as stack:
+        stopping = stack.enter_context(_stop_on_signals())
+        recording = Recording(config.replay) if config.replay is not None else None
+        ports = endpoints(config.pipeline, host=config.host, ports=config.ports, dashboard=config.launch is not None)
+        _check_sources(config, ports)
+        _Pipeline(config, ports, recording, stack).run(stopping)
+
+
+def token_of(config: UpConfig) -> str | None:
+    """Return the bearer token of the HTTP endpoint, or None where anyone may send."""
+    ref = config.pipeline.spec.collect.http.token_secret_ref
+    if ref is None:
+        return None
+    return read_secret(config.secrets, ref.name, ref.key, "spec.collect.http.tokenSecretRef")
+
+
+def _check_sources(config: UpConfig, ports: list[Endpoint]) -> None:
+    if config.replay is None and all(endpoint.protocol == "page" for endpoint in ports):
+        raise InvalidInputError(
+            f"LogPipeline {config.pipeline.name} has nothing to listen on: add a UDP or TCP listener to "
+            "spec.collect.syslog.listeners, or set spec.collect.http.enabled to true"
+        )
+
+
+class _Pipeline:
+    """All parts of a running pipeline, and the order in which they start and stop."""
+
+    def __init__(
+        self, config: UpConfig, ports: list[Endpoint], recording: Recording | None, stack: contextlib.ExitStack
+    ) -> None:
+        self._config = config
+        self._stack = stack
+        self._name = config.pipeline.name
+        self._consumer = f"up/{self._name}"
+        token = token_of(config)
+        self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
+        self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
+        self._model = load(choose_revision(config.model, config.registry))
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+        self._store = stack.enter_context(Store.open(config.store))
+        self._spool = self._open_spool()
+        self._replay = self._open_replay(recording)
+        self._listeners = [self._listener(endpoint, sock, token) for endpoint, sock in self._bound]
+        self._status = StatusLine()
+        self._newest: AnomalyRecord | None = None
+        totals = self._store.totals()
+        self._lines, self._anomalies = totals.lines, totals.anomalies
+        self._problems: list[str] = []
+        self._child: subprocess.Popen[bytes] | None = None
+
+    # ------------------------------------------------------------------ parts
+
+    def _bind(self, endpoint: Endpoint) -> tuple[Endpoint, socket.socket]:
+        bound, sock = bind_endpoint(endpoint)
+        self._stack.callback(sock.close)
+        return bound, sock
+
+    def _open_spool(self) -> Spool:
+        position, block = resume_at(self._store, self._consumer)
+        spool = Spool(self._config.data_dir / "spool", resume_position=position, resume_block=block)
+        self._stack.callback(spool.close)
+        return spool
+
+    def _open_replay(self, recording: Recording | None) -> Replay | None:
+        if recording is None:
+            return None
+        replay = Replay(recording, self._config.speed, self._spool, self._config.data_dir)
+        if not replay.finished:
+            self._spool.clock = replay
+        return replay
+
+    def _listener(self, endpoint: Endpoint, sock: socket.socket, token: str | None) -> Listener:
+        if endpoint.protocol == "udp":
+            return UdpListener(endpoint.name, sock, self._spool)
+        if endpoint.protocol == "tcp":
+            return TcpListener(endpoint.name, sock, self._spool)
+        return HttpListener(endpoint.name, sock, self._spool, token=token)
+
+    def _open_detector(self) -> tuple[Detector, DetectorLoop]:
+        detector = Detector(self._model, self._name, threshold=self._config.model.spec.threshold.value)
+        reader = SpoolReader(self._spool.folder, self._spool)
+        self._stack.callback(reader.close)
+        loop = DetectorLoop(reader, detector, self._store, self._consumer, committed=self._committed)
+        return detector, loop
+
+    def _open_explainer(self) -> ExplanationWorker | None:
+        if not self._config.pipeline.spec.detect.explain:
+            return None
+        spec = self._config.model.spec.explanation
+        key = spec.openai.api_key_secret_ref if spec.openai is not None else None
+        api_key = None
+        if key is not None:
+            text = read_secret(self._config.secrets, key.name, key.key, "spec.explanation.openAI.apiKeySecretRef")
+            api_key = SecretStr(text)
+        explainer = make_explainer(spec, model=self._model.language, api_key=api_key)
+        return ExplanationWorker(explainer, self._save_explanation)
+
+    # ------------------------------------------------------------------ life
+
+    def run(self, stopping: threading.Event) -> None:
+        self._explaining = self._open_explainer()
+        detector, loop = self._open_detector()
+        watch = RevisionWatch(self._config.model, self._config.registry, self._model.revision)
+        self._stack.callback(watch.stop)
+        self._start()
+        try:
+            self._work(stopping, detector, loop, watch)
+        finally:
+            self._shut_down(loop)
+
+    def _start(self) -> None:
+        self._spool.__enter__()
+        replay_listener = self._replay_listener()
+        self._thread = ListenerThread([*self._listeners, *([replay_listener] if replay_listener else [])])
+        self._thread.start()
+        if self._page is not None and self._config.launch is not None:
+            self._child = self._config.launch(self._store.url, self._page.host, self._page.port)
+        self._config.say(self._banner())
+        if replay_listener is not None and self._replay is not None:
+            self._replay.start(*replay_listener.socket.getsockname()[:2])
+
+    def _replay_listener(self) -> TcpListener | None:
+        if self._replay is None or self._replay.finished:
+            return None
+        endpoint = Endpoint(self._replay.listener, "tcp", LOOPBACK, 0, "")
+        _, sock = self._bind(endpoint)
+        return TcpListener(endpoint.name, sock, self._replay)
+
+    def _work(self, stopping: threading.Event, detector: Detector, loop: DetectorLoop, watch: RevisionWatch) -> None:
+        show, publish, prune = _Every(_SHOW_SECONDS), _Every(_STATUS_SECONDS), _Every(_PRUNE_SECONDS)
+        while not stopping.is_set() and not self._replayed(loop):
+            loop.step(_READ_SECONDS)
+            new = watch.take()
+            if new is not None:
+                self._take_over(new, detector, loop)
+            if show.due():
+                self._show(loop)
+            if publish.due():
+                self._publish(self._phase())
+            if prune.due():
+                self._prune()
+
+    def _shut_down(self, loop: DetectorLoop) -> None:
+        """Take in what has arrived, judge it to the end, store it, stop the children."""
+        self._status.clear()
+        self._config.say("Stopping: storing what has arrived. Ctrl-C once more stops at once.")
+        if self._replay is not None:
+            self._replay.stop()
+        self._thread.stop()
+        self._spool.end("stop")
+        self._spool.durable().result()
+        while loop.block < self._spool.end_block:
+            loop.step(_READ_SECONDS)
+        loop.commit()
+        if self._explaining is not None:
+            self._explaining.stop(_CHILD_SECONDS)
+        self._publish(Phase.STOPPED)
+        self._stop_child()
+
+    def _replayed(self, loop: DetectorLoop) -> bool:
+        """Tell whether there is no more to do after a replay."""
+        if not self._config.exit_after_replay or self._replay is None or not self._replay.finished:
+            return False
+        return self._replay.listener in loop.ended or loop.block >= self._spool.end_block
+
+    def _stop_child(self) -> None:
+        if self._child is None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(_CHILD_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+
+    # ------------------------------------------------------------------ events
+
+    def _committed(self, outcome: Outcome, block: int) -> None:
+        self._spool.consumed(block)
+        self._lines += outcome.lines
+        self._anomalies += len(outcome.records)
+        for record in outcome.records:
+            self._newest = record
+            if self._explaining is not None:
+                self._explaining.submit(record)
+
+    def _save_explanation(self, anomaly: str, explanation: Explanation) -> None:
+        self._store.set_explanation(anomaly, explanation)
+
+    def _take_over(self, new: DetectionModel, detector: Detector, loop: DetectorLoop) -> None:
+        loop.add(detector.take_over(new))
+        self._model = new
+        self._status.clear()
+        self._config.say(f"Model revision {new.revision} has taken over.")
+
+    def _prune(self) -> None:
+        """Remove old results in the background: a thread for a moment, once an hour."""
+        keep = timedelta(seconds=duration_seconds(self._config.pipeline.spec.store.retention))
+
+        def prune() -> None:
+            with contextlib.suppress(StoreError):
+                self._store.prune(datetime.now(UTC) - keep)
+
+        threading.Thread(target=prune, name="retention", daemon=True).start()
+
+    # ------------------------------------------------------------------ telling
+
+    def _phase(self) -> Phase:
+        return Phase.LISTENING if self._replay is None or self._replay.finished else Phase.REPLAYING
+
+    def _notes(self, loop: DetectorLoop) -> list[str]:
+        """Return what a person should know besides the counts, the worst first."""
+        notes = [problem for problem in (loop.problem, self._spool.problem) if problem]
+        lost = sum(one.counts.dropped + one.kernel_drops() for one in self._listeners if isinstance(one, UdpListener))
+        if lost:
+            notes.append(f"{lost:,} datagrams lost")
+        if self._child is not None and self._child.poll() is not None:
+            notes.append(f"the dashboard has stopped (exit code {self._child.returncode})")
+        if self._phase() is Phase.REPLAYING and self._replay is not None:
+            notes.append(f"replay {100 * self._replay.done // self._replay.total} %")
+        return notes
+
+    def _show(self, loop: DetectorLoop) -> None:
+        self._problems = self._notes(loop)
+        self._status.show(status_text(self._lines, self._anomalies, self._newest, self._problems))
+
+    def _publish(self, phase: Phase) -> None:
+        status = PipelineStatus(
+            pipeline=self._name,
+            phase=phase,
+            revision=self._model.revision,
+            listeners=tuple(_listener_status(endpoint) for endpoint, _ in self._bound),
+            progress=self._progress() if phase is Phase.REPLAYING else None,
+            detail="; ".join(self._problems) if phase is not Phase.STOPPED else "",
+        )
+        try:
+            self._store.set_status(status)
+        except StoreError as error:
+            _log.warning("the status could not be stored: %s", error)
+
+    def _progress(self) -> Progress | None:
+        return None if self._replay is None else Progress(done=self._replay.done, total=self._replay.total)
+
+    def _banner(self) -> str:
+        shown = [endpoint for endpoint, _ in self._bound]
+        return banner(
+            pipeline=self._name,
+            revision=self._model.revision,
+            endpoints=[self._page, *shown] if self._page is not None else shown,
+            store=_without_password(self._store.url),
+            left_out=left_out(self._config.pipeline),
+            replaying=_tell(self._replay),
+        )
+
+
+class _Every:
+    """True about every so many seconds, the first time at once."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._last = float("-inf")
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < self._seconds:
+            return False
+        self._last = now
+        return True
+
+
+@contextlib.contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Yield an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    stopping = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _listener_status(endpoint: Endpoint) -> ListenerStatus:
+    return ListenerStatus(
+        name=endpoint.name,
+        protocol=endpoint.protocol,
+        address=endpoint.host,
+        port=endpoint.port,
+        path=PATH if endpoint.protocol == "http" else "",
+    )
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":***@") if parts.password else url.removeprefix("sqlite:///")
+
+
+def _tell(replay: Replay | None) -> str:
+    if replay is None:
+        return ""
+    if replay.finished:
+        return f"{replay.recording.file} was replayed into this data folder before; --data-dir NEW replays it again."
+    pace = "as fast as possible" if replay.speed == MAX_SPEED else f"{replay.speed:g} times as fast as recorded"
+    rest = replay.total - replay.done
+    return f"Replaying {rest:,} of {replay.total:,} lines of {replay.recording.file}, {pace}."

@@ -1,0 +1,89 @@
+"""Download a revision into a cache folder, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from logwarden.api.manifest import MANIFEST_NAME, RevisionManifest
+from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.revisions.files import copy_durably, sync_tree, temporary_beside, write_durably
+from logwarden.revisions.folder import (
+    MANIFEST_MAX_BYTES,
+    Revision,
+    decode_manifest,
+    manifest_bytes,
+    open_folder,
+    publish,
+)
+
+SCHEMES = ("s3", "gs", "https", "hf")
+_PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "hf": "huggingface_hub", "https": "aiohttp"}
+
+
+def download_revision(uri: str, cache_dir: Path, *, verify: bool = False) -> Revision:
+    """Return the revision in a folder that fsspec can reach.
+
+    The manifest is read each time, so a folder whose content changed is noticed; files are downloaded once per
+    content, as the manifest names them (no listing is needed, so plain web servers do).
+
+    Raises
+    ------
+    InvalidInputError
+        Where the URI's scheme is unknown or what is there is no revision.
+    LogwardenError
+        Where the download fails, or a package for the scheme is missing.
+    """
+    scheme = urlsplit(uri).scheme
+    if scheme not in SCHEMES:
+        raise InvalidInputError(f"{uri}: found {scheme}://, allowed: file://, {', '.join(f'{s}://' for s in SCHEMES)}")
+    try:
+        import fsspec
+
+        filesystem, folder = fsspec.core.url_to_fs(uri)
+        return _download(uri, filesystem, folder.rstrip("/"), cache_dir, verify=verify)
+    except ImportError as error:
+        package = _PACKAGES[scheme]
+        raise LogwardenError(f"{uri}: {scheme}:// needs the Python package {package}: pip install {package}") from error
+    except LogwardenError:
+        raise
+    except FileNotFoundError as error:
+        raise InvalidInputError(f"{uri}: no model revision there: {error} was not found") from error
+    except Exception as error:  # every file system of fsspec has errors of its own
+        raise LogwardenError(f"{uri}: the download failed: {type(error).__name__}: {error}") from error
+
+
+def _download(uri: str, filesystem: Any, folder: str, cache_dir: Path, *, verify: bool) -> Revision:
+    manifest = _fetch_manifest(uri, filesystem, folder)
+    target = cache_dir / manifest.id
+    if target.is_dir():
+        return open_folder(target, verify=verify)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(target)
+    try:
+        temporary.mkdir()
+        _fetch_files(uri, filesystem, folder, manifest, temporary)
+        write_durably(temporary / MANIFEST_NAME, manifest_bytes(manifest))
+        sync_tree(temporary)
+        return publish(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _fetch_manifest(uri: str, filesystem: Any, folder: str) -> RevisionManifest:
+    with filesystem.open(f"{folder}/{MANIFEST_NAME}", "rb") as stream:
+        data = stream.read(MANIFEST_MAX_BYTES + 1)
+    if len(data) > MANIFEST_MAX_BYTES:
+        raise InvalidInputError(f"{uri}: its {MANIFEST_NAME} is larger than {MANIFEST_MAX_BYTES // 1024} KiB")
+    return decode_manifest(data, f"{uri}/{MANIFEST_NAME}")
+
+
+def _fetch_files(uri: str, filesystem: Any, folder: str, manifest: RevisionManifest, target: Path) -> None:
+    for name, info in manifest.files.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        with filesystem.open(f"{folder}/{name}", "rb") as stream:
+            sha256, size = copy_durably(stream, target / name)
+        if (sha256, size) != (info.sha256, info.size):
+            raise LogwardenError(f"{uri}/{name}: {size} bytes came that are not the manifest's file: try again")

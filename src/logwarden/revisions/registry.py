@@ -1,0 +1,198 @@
+"""A folder of revisions, one of which is active.
+
+Layout: ``ROOT/ID/`` per revision and ``ROOT/active.json``, one small file that is replaced in one step. It holds the
+stack of promotions, its last entry is active; so the pointer and the history can never disagree.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from logwarden.api.manifest import ID_LENGTH, RevisionManifest
+from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.revisions.files import TEMPORARY_PREFIX, replace_file, temporary_beside
+from logwarden.revisions.folder import Revision, open_folder, read_manifest
+
+POINTER_NAME = "active.json"
+MAX_HISTORY = 100
+LEFTOVER_SECONDS = 86400
+
+
+class Entry(NamedTuple):
+    """A revision in a list: ``problem`` says why it cannot be used, where ``manifest`` is None."""
+
+    id: str
+    manifest: RevisionManifest | None
+    active: bool
+    problem: str | None
+
+
+class _Promotion(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: str = Field(pattern=r"^[0-9a-f]{12}$")
+    time: AwareDatetime
+
+
+class _Pointer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    promotions: list[_Promotion] = []
+
+
+class Registry:
+    """The revisions below a folder. The folder may be missing: then there are none yet.
+
+    All methods raise InvalidInputError where a revision is not there or is damaged.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def entries(self) -> list[Entry]:
+        """Return all revisions, newest first; those that cannot be read come last, with the reason."""
+        active = self.active()
+        entries = [self._entry(path, active) for path in self._folders()]
+        oldest = datetime.min.replace(tzinfo=UTC)
+        return sorted(entries, key=lambda entry: entry.manifest.created if entry.manifest else oldest, reverse=True)
+
+    def active(self) -> str | None:
+        """Return the id of the active revision, or None where none was promoted yet."""
+        promotions = self._read_pointer().promotions
+        return promotions[-1].id if promotions else None
+
+    def open(self, ref: str, *, verify: bool = False) -> Revision:
+        """Open a revision by ``active``, ``latest``, its id or the unique beginning of it."""
+        name = self.resolve(ref)
+        revision = open_folder(self.root / name, verify=verify)
+        if revision.id != name:
+            raise InvalidInputError(f"{revision.path}: holds revision {revision.id}: rename the folder to that")
+        return revision
+
+    def resolve(self, ref: str) -> str:
+        """Return the id that ``active``, ``latest``, an id or its unique beginning stands for."""
+        if ref == "active":
+            return self._active_or_fail()
+        if ref == "latest":
+            return self._latest()
+        found = [path.name for path in self._folders() if path.name.startswith(ref)] if ref else []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise InvalidInputError(f"'{ref}' is the beginning of several revisions: {', '.join(sorted(found))}")
+        there = ", ".join(path.name for path in self._folders()) or "none yet"
+        raise InvalidInputError(f"no model revision '{ref}' in {self.root}; there: {there}")
+
+    def promote(self, ref: str) -> Revision:
+        """Make a revision active, after all its files were checked. Promoting the active one changes nothing."""
+        with self._locked():
+            revision = self.open(ref, verify=True)
+            promotions = self._read_pointer().promotions
+            if not promotions or promotions[-1].id != revision.id:
+                promotions.append(_Promotion(id=revision.id, time=datetime.now(UTC)))
+                self._write_pointer(promotions)
+        return revision
+
+    def rollback(self) -> Revision:
+        """Make the revision active again that was active before; those no longer there are passed over."""
+        with self._locked():
+            promotions = self._read_pointer().promotions
+            for count in range(len(promotions) - 1, 0, -1):
+                candidate = promotions[count - 1].id
+                if candidate != promotions[-1].id and (self.root / candidate).is_dir():
+                    revision = self.open(candidate, verify=True)
+                    self._write_pointer(promotions[:count])
+                    return revision
+        raise InvalidInputError(f"nothing to roll back to in {self.root}: no revision was active before")
+
+    def keep(self, count: int) -> list[str]:
+        """Remove all but the newest ``count`` revisions; return the ids that went.
+
+        The active one and the one a rollback would take stay, whatever their age; what cannot be read stays too.
+        """
+        with self._locked():
+            recent = {promotion.id for promotion in self._read_pointer().promotions[-2:]}
+            usable = [entry.id for entry in self.entries() if entry.manifest is not None]
+            removed = [name for name in usable[count:] if name not in recent]
+            for name in removed:
+                self._remove(self.root / name)
+            self._remove_leftovers()
+        return removed
+
+    def _remove(self, folder: Path) -> None:
+        """Take the folder out of sight in one step, then delete it."""
+        hidden = temporary_beside(folder)
+        folder.rename(hidden)
+        shutil.rmtree(hidden)
+
+    def _remove_leftovers(self) -> None:
+        """Delete what killed writers left behind. A writer at work has touched its folder within the last day."""
+        for path in self.root.glob(f"{TEMPORARY_PREFIX}*"):
+            if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _folders(self) -> Iterator[Path]:
+        if not self.root.is_dir():
+            return
+        for path in sorted(self.root.iterdir()):
+            if len(path.name) == ID_LENGTH and path.is_dir() and not path.name.startswith(TEMPORARY_PREFIX):
+                yield path
+
+    def _entry(self, path: Path, active: str | None) -> Entry:
+        try:
+            manifest = read_manifest(path)
+            if manifest.id != path.name:
+                raise InvalidInputError(f"{path}: holds revision {manifest.id}")
+        except InvalidInputError as error:
+            return Entry(path.name, None, path.name == active, str(error))
+        return Entry(path.name, manifest, path.name == active, None)
+
+    def _active_or_fail(self) -> str:
+        active = self.active()
+        if active is None:
+            raise InvalidInputError(f"no revision is active in {self.root}: run 'logwarden models promote ID'")
+        return active
+
+    def _latest(self) -> str:
+        usable = [entry.id for entry in self.entries() if entry.manifest is not None]
+        if not usable:
+            raise InvalidInputError(f"no model revision in {self.root} yet: run 'logwarden train'")
+        return usable[0]
+
+    def _read_pointer(self) -> _Pointer:
+        path = self.root / POINTER_NAME
+        try:
+            return _Pointer.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return _Pointer()
+        except NotADirectoryError:
+            raise InvalidInputError(f"{self.root}: not a folder, so no registry of revisions") from None
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            raise InvalidInputError(f"{path}: damaged ({reason}): remove it and promote a revision anew") from None
+
+    def _write_pointer(self, promotions: list[_Promotion]) -> None:
+        pointer = _Pointer(promotions=promotions[-MAX_HISTORY:])
+        values = pointer.model_dump(mode="json")
+        replace_file(self.root / POINTER_NAME, json.dumps(values, indent=1).encode() + b"\n")
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Let one process at a time change the registry."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            with (self.root / ".lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                yield
+        except PermissionError as error:
+            raise LogwardenError(f"{error.filename}: no permission to change this registry") from error

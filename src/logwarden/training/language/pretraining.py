@@ -1,0 +1,112 @@
+"""Pretraining by span corruption."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers.utils import logging as transformers_logging
+
+from logwarden.errors import InvalidInputError
+from logwarden.language.formulation import Formulation
+from logwarden.language.tokenizing import Tokens, tokens
+from logwarden.training.language import folders, models
+from logwarden.training.language.checkpoint import Checkpoint
+from logwarden.training.language.config import SCRATCH, TrainingConfig, fingerprint
+from logwarden.training.language.corruption import Pair, corrupt
+from logwarden.training.language.loop import Draw, Evaluate, Trainer
+from logwarden.training.language.tokenizer import formulation, train_tokenizer
+
+_log = logging.getLogger(__name__)
+
+_HELD_OUT_EVERY = 50
+_HELD_OUT_AT_MOST = 256
+
+
+def pretrain(
+    corpus: Sequence[str], weights: Sequence[float], config: TrainingConfig, out: Path, words: Sequence[str] = ()
+) -> Path:
+    """Train all weights of a T5 to restore masked spans of log text.
+
+    Parameters
+    ----------
+    corpus
+        Distinct texts as the model will see them, masked. Add the sentences of explanations, or the tokenizer will
+        not know their words.
+    weights
+        How often each is drawn, relative to the others, see :func:`unique_weighted`.
+    config
+        With base ``scratch`` a tokenizer is learnt and a model built, else that model is trained on.
+    out
+        Folder to write: config.json, model.safetensors (float32), tokenizer.json, language.json, training.json. Left
+        as it is when it already holds the result of the same settings and data.
+    words
+        Mask words, one token each.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    InvalidInputError
+        If the corpus is too small or the base model cannot be used.
+    """
+    if len(corpus) != len(weights):
+        raise ValueError(f"{len(corpus)} texts with {len(weights)} weights")
+    if not corpus:
+        raise InvalidInputError("no text to pretrain on; give at least some hundred distinct log lines")
+    print_ = fingerprint(config, "pretrain", list(corpus), list(weights), list(words), folders.identity(config.base))
+    if folders.finished(out, print_):
+        _log.info("%s: already trained with these settings and data", out)
+        return out
+    model, tokenizer, form = _start(corpus, config, words)
+    checkpoint = Checkpoint(folders.checkpoint_folder(config, out, print_), config.checkpoint_seconds)
+    trainer = Trainer(model, config, form.pad_id, config.total_steps(len(corpus)), checkpoint)
+    draw, evaluate = _objective(_cut(tokens(tokenizer, corpus), form), np.asarray(weights, dtype=float), form)
+    state = trainer.run("pretraining", draw, evaluate)
+    with folders.replaced(out) as folder:
+        folders.write_report(folder, print_, config, state, model)
+        transformers_logging.disable_progress_bar()
+        model.save_pretrained(folder)
+        tokenizer.save(str(folder / "tokenizer.json"))
+        form.save(folder)
+    checkpoint.remove()
+    return out
+
+
+def _start(corpus: Sequence[str], config: TrainingConfig, words: Sequence[str]) -> tuple[Any, Any, Formulation]:
+    if config.base != SCRATCH:
+        model, tokenizer = models.load(config.base), models.load_base_tokenizer(config.base)
+    else:
+        tokenizer = train_tokenizer(corpus, config.size.vocabulary, words)
+        tokenizer.encode_special_tokens = True
+        torch.manual_seed(config.seed)
+        model = models.build(config.size, tokenizer.get_vocab_size())
+    start = model.config.decoder_start_token_id
+    return model, tokenizer, formulation(tokenizer, config.max_tokens, model.config.vocab_size, start)
+
+
+def _cut(texts: Sequence[Tokens], form: Formulation) -> list[Tokens]:
+    return [Tokens(*(part[: form.max_tokens - 1] for part in text)) for text in texts]
+
+
+def _objective(texts: Sequence[Tokens], weights: np.ndarray[Any, Any], form: Formulation) -> tuple[Draw, Evaluate | None]:
+    held_out = range(0, len(texts), _HELD_OUT_EVERY) if len(texts) >= 4 * _HELD_OUT_EVERY else range(0)
+    shares = weights.copy()
+    shares[held_out] = 0.0
+    shares /= shares.sum()
+
+    def draw(rng: np.random.Generator, count: int) -> list[Pair]:
+        return [corrupt(texts[index], form, rng) for index in rng.choice(len(texts), count, p=shares).tolist()]
+
+    if not held_out:
+        return draw, None
+    rng = np.random.default_rng(0)
+    pairs = [corrupt(texts[index], form, rng) for index in list(held_out)[:_HELD_OUT_AT_MOST]]
+    return draw, lambda losses: {"loss": float(losses(pairs).mean())}
