@@ -6,7 +6,8 @@
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?=
-SPEED ?= 60
+SPEED ?= 20
+REPLAY ?= $(firstword $(sort $(wildcard lab/recordings/test*)))
 ARGS ?=
 
 BIN := .venv/bin
@@ -21,15 +22,15 @@ help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
 	  /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
-	@printf '\nExtra arguments go into ARGS, as in: make up SPEED=10 ARGS="--port 8600"\n'
+	@printf '\nExtra arguments go into ARGS, as in: make up SPEED=60 ARGS="--port dashboard=8600"\n'
 
 .PHONY: install
 install: .venv/.serve ## Make .venv with all that detecting, storing and showing anomalies needs (no torch)
 	@echo "Ready: .venv/bin/logwarden --help"
 
 .PHONY: up
-up: .venv/.serve ## Start the local pipeline and its dashboard, fed with a recorded day of the lab (SPEED=60)
-	$(BIN)/logwarden up -f examples/quickstart.yaml --replay $(REPLAY) --speed $(SPEED) $(ARGS)
+up: .venv/.serve ## Start the local pipeline and its dashboard, fed with a recorded day of the lab (SPEED=20)
+	$(BIN)/logwarden up -f examples/quickstart.yaml $(if $(REPLAY),--replay $(REPLAY)) --speed $(SPEED) $(ARGS)
 
 ##@ Develop
 
@@ -67,9 +68,9 @@ constraints: .venv/.dev ## Resolve the newest versions of all dependencies into 
 ##@ Produce
 
 .PHONY: lab
-lab: .venv/.serve ## Run the lab network and record its logs (root on Linux)
+lab: .venv/.serve ## Run the lab network for a simulated day and record it into var/recording (root on Linux)
 	sh scripts/system-packages.sh
-	$(BIN)/python -m lab $(ARGS)
+	$(BIN)/python -m lab $(or $(ARGS),record --out var/recording)
 
 .PHONY: builtin-model
 builtin-model: .venv/.dev ## Train the model revision that the package carries

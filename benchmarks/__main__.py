@@ -45,17 +45,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of repeated traffic (default 1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default 3)")
-    parser.add_argument("--recording", type=Path, help="recording to repeat (default: the last in lab/recordings)")
+    parser.add_argument("--recording", type=Path, help="recording to repeat (default: the first test recording in lab)")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run only this; may be repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     return parser
 
 
 def _default_recording() -> Path:
-    found = sorted(meta.parent for meta in RECORDINGS.glob("*/meta.json"))
+    found = sorted(meta.parent for meta in RECORDINGS.glob("test*/meta.json"))
     if not found:
-        raise SystemExit(f"no recording in {RECORDINGS}: name one with --recording, or make one with `make lab`")
-    return found[-1]
+        raise SystemExit(f"no test recording in {RECORDINGS}: name one with --recording, or make one with `make lab`")
+    return found[0]
 
 
 def _print(rows: list[tuple[str, Values]]) -> None:

@@ -88,7 +88,8 @@ def run_inside(instance: str, arguments: Sequence[str]) -> int:
     try:
         while True:
             try:
-                return process.wait()
+                status = process.wait()
+                return status if status >= 0 else 128 - status
             except KeyboardInterrupt:
                 # The terminal has sent Ctrl-C to the inside too; it stops by itself.
                 try:

@@ -259,6 +259,12 @@ class Network:
 
     # State
 
+    def dropped_datagrams(self) -> int:
+        """How many UDP messages the collector's kernel could not keep; 0 in a good recording."""
+        table = Path(f"/proc/{self['loghost'].pid}/net/snmp").read_text().splitlines()
+        names, numbers = (line.split() for line in table if line.startswith("Udp:"))
+        return int(dict(zip(names, numbers, strict=True))["RcvbufErrors"])
+
     def vtysh(self, router: str, *commands: str) -> str:
         """Give a router commands of its shell, return what it shows."""
         flags = [part for command in commands for part in ("-c", command)]

@@ -48,7 +48,7 @@ class Progress:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._begin = time.monotonic()
+        self._begin: float | None = None
         self._position = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -80,7 +80,7 @@ class Progress:
 
     def draw(self, end: str) -> None:
         self._count()
-        passed = time.monotonic() - self._begin
+        passed = 0.0 if self._begin is None else time.monotonic() - self._begin
         share = min(1.0, passed / self._order.seconds)
         left = int(max(0.0, self._order.seconds - passed))
         bar = "#" * int(share * 24)
@@ -129,12 +129,13 @@ def record(order: Order) -> None:
             except (Exception, KeyboardInterrupt) as error:
                 # What was recorded up to here is good, and worth keeping.
                 failure = error
+            dropped = network.dropped_datagrams()
         finally:
             progress.now = "stopping"
             network.stop()
     ended = time.time()
     lines = _keep_lines(order.folder, started)
-    _write_meta(order, started, ended, lines, truth, versions)
+    _write_meta(order, started, ended, lines, dropped, truth, versions)
     _compress(order.folder / "lines.log")
     if failure is not None:
         raise failure
@@ -223,6 +224,7 @@ def _write_meta(
     started: float,
     ended: float,
     lines: int,
+    dropped: int,
     truth: list[dict[str, object]],
     versions: dict[str, str],
 ) -> None:
@@ -246,6 +248,7 @@ def _write_meta(
         "simulated_days": round((ended - started) / SIMULATED_DAY_SECONDS, 4),
         "first_hour": first_hour(order.seed),
         "lines": lines,
+        "dropped_datagrams": dropped,
         "events": len(truth),
         "kinds": sorted({str(entry["kind"]) for entry in truth if entry["type"] == "fault"}),
         "faults_per_day": order.faults_per_day,

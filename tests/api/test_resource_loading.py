@@ -132,7 +132,10 @@ REJECTED = {
     ),
     "number in quotes": (
         PIPELINE.replace("port: 8080", "port: '8080'"),
-        "f.yaml:17:13: spec.collect.http.port: found '8080', allowed: a whole number from 1 to 65535 (remove the quotes)",
+        (
+            "f.yaml:17:13: spec.collect.http.port: found '8080', allowed: a whole number from 1 to 65535 "
+            "(remove the quotes)"
+        ),
     ),
     "number out of range": (
         PIPELINE.replace("port: 8080", "port: 70000"),
@@ -156,13 +159,17 @@ REJECTED = {
     ),
     "misspelt field": (
         PIPELINE.replace("port: 8080", "prot: 8080"),
-        "f.yaml:17:7: spec.collect.http.prot: unknown field (did you mean port?); "
-        "allowed: enabled, port, address, tokenSecretRef",
+        (
+            "f.yaml:17:7: spec.collect.http.prot: unknown field (did you mean port?); "
+            "allowed: enabled, port, address, tokenSecretRef"
+        ),
     ),
     "field in snake case": (
         MODEL.replace("learningRate", "learning_rate"),
-        "f.yaml:10:5: spec.training.learning_rate: unknown field (did you mean learningRate?); allowed: mode, datasets, "
-        "feedback, lora, epochs, learningRate, batchSize, maxTokens, seed, schedule, nodes, resources, suspend",
+        (
+            "f.yaml:10:5: spec.training.learning_rate: unknown field (did you mean learningRate?); allowed: mode, "
+            "datasets, feedback, lora, epochs, learningRate, batchSize, maxTokens, seed, schedule, nodes, resources, suspend"
+        ),
     ),
     "field at the wrong level": (
         PIPELINE.replace("  detect:", "  http: {}\n  detect:"),
@@ -186,13 +193,17 @@ REJECTED = {
     ),
     "session without a key": (
         MODEL.replace("kind: Window", "kind: Session"),
-        "f.yaml:6:3: spec.unit.session: kind Session needs session.key, "
-        "a regular expression that finds the session's key in a line",
+        (
+            "f.yaml:6:3: spec.unit.session: kind Session needs session.key, "
+            "a regular expression that finds the session's key in a line"
+        ),
     ),
     "TLS without a certificate": (
         PIPELINE.replace("transport: TCP", "transport: TLS"),
-        "f.yaml:12:11: spec.collect.syslog.listeners[1].tlsSecretRef: "
-        "transport TLS needs tlsSecretRef, a Secret of type kubernetes.io/tls",
+        (
+            "f.yaml:12:11: spec.collect.syslog.listeners[1].tlsSecretRef: "
+            "transport TLS needs tlsSecretRef, a Secret of type kubernetes.io/tls"
+        ),
     ),
     "two names": (
         PIPELINE.replace("name: tcp", "name: udp"),
@@ -200,8 +211,7 @@ REJECTED = {
     ),
     "two listeners on a port": (
         PIPELINE.replace("transport: UDP", "transport: TCP"),
-        "f.yaml:8:7: spec.collect.syslog.listeners: two listeners share a port "
-        "(UDP and TCP may; TCP and TLS may not)",
+        "f.yaml:8:7: spec.collect.syslog.listeners: two listeners share a port (UDP and TCP may; TCP and TLS may not)",
     ),
     "two Kafkas": (
         PIPELINE.replace("  detect:", "  kafka: {strimzi: {cluster: a}, bootstrapServers: 'b:9092'}\n  detect:"),
@@ -221,7 +231,7 @@ REJECTED = {
     ),
     "builtin model of another family": (
         MODEL.replace("  unit:", "  base: {family: BERT}\n  unit:"),
-        "f.yaml:6:18: spec.base.family: the builtin model is a T5: set family to T5, or name another model",
+        "f.yaml:6:10: spec.base.family: the builtin model is a T5: set family to T5, or name another model",
     ),
     "OpenAI without an address": (
         MODEL.replace("  unit:", "  explanation: {backend: OpenAI}\n  unit:"),
@@ -229,7 +239,7 @@ REJECTED = {
     ),
     "more replicas at least than at most": (
         MODEL.replace("  unit:", "  serving: {replicas: {min: 4, max: 2}}\n  unit:"),
-        "f.yaml:6:29: spec.serving.replicas.min: min must not be greater than max",
+        "f.yaml:6:24: spec.serving.replicas.min: min must not be greater than max",
     ),
     "learning from labels without data": (
         MODEL.replace("learningRate: 3.0e-4", "mode: Supervised"),
@@ -237,14 +247,18 @@ REJECTED = {
     ),
     "schedule that is no cron line": (
         MODEL.replace("learningRate: 3.0e-4", "schedule: every sunday"),
-        "f.yaml:10:15: spec.training.schedule: found 'every sunday', "
-        "allowed: a cron line of five fields such as '0 3 * * 0', or @daily",
+        (
+            "f.yaml:10:15: spec.training.schedule: found 'every sunday', "
+            "allowed: a cron line of five fields such as '0 3 * * 0', or @daily"
+        ),
     ),
     "unknown threshold": (
         MODEL.replace("  unit:", "  threshold: {method: KARSH}\n  unit:"),
-        "f.yaml:6:23: spec.threshold.method: found 'KARSH', allowed: auto, F1, Quantile, AUCP, BOOT, CHAU, CLF, CLUST, "
-        "CPD, DECOMP, DSN, EB, FGD, FILTER, FWFM, GAMGMM, GESD, HIST, IQR, KARCH, MAD, MCST, META, MIXMOD, MOLL, MTT, "
-        "OCSVM, QMCD, REGR, VAE, WIND, YJ, ZSCORE (did you mean KARCH?)",
+        (
+            "f.yaml:6:23: spec.threshold.method: found 'KARSH', allowed: auto, F1, Quantile, AUCP, BOOT, CHAU, CLF, CLUST, "
+            "CPD, DECOMP, DSN, EB, FGD, FILTER, FWFM, GAMGMM, GESD, HIST, IQR, KARCH, MAD, MCST, META, MIXMOD, MOLL, MTT, "
+            "OCSVM, QMCD, REGR, VAE, WIND, YJ, ZSCORE (did you mean KARCH?)"
+        ),
     ),
     "unknown kind": (
         PIPELINE.replace("kind: LogPipeline", "kind: Logpipeline"),
@@ -252,8 +266,10 @@ REJECTED = {
     ),
     "other version": (
         MODEL.replace("v1alpha1", "v1"),
-        "f.yaml:1:13: apiVersion: found 'logwarden.dev/v1', allowed: logwarden.dev/v1alpha1 "
-        "(did you mean logwarden.dev/v1alpha1?)",
+        (
+            "f.yaml:1:13: apiVersion: found 'logwarden.dev/v1', allowed: logwarden.dev/v1alpha1 "
+            "(did you mean logwarden.dev/v1alpha1?)"
+        ),
     ),
     "no kind": (
         MODEL.replace("kind: AnomalyModel\n", ""),
@@ -281,8 +297,10 @@ REJECTED = {
     ),
     "tag that builds an object": (
         MODEL.replace("campus", "!!python/object/apply:os.getcwd []"),
-        "f.yaml:4:9: metadata.name: found an empty list, "
-        "allowed: at most 40 lower-case letters, digits and inner hyphens",
+        (
+            "f.yaml:4:9: metadata.name: found an empty list, "
+            "allowed: at most 40 lower-case letters, digits and inner hyphens"
+        ),
     ),
     "tag on text": (
         MODEL.replace("campus", "!secret campus"),
@@ -316,8 +334,10 @@ REJECTED = {
     ),
     "plain text": (
         "Oct 11 22:14:15 mymachine su: failed\n",
-        "f.yaml:1:1: found an object (Oct 11 22:14:15 mymachine su), "
-        "allowed: an object with apiVersion, kind, metadata and spec",
+        (
+            "f.yaml:1:1: found an object (Oct 11 22:14:15 mymachine su), "
+            "allowed: an object with apiVersion, kind, metadata and spec"
+        ),
     ),
     "same resource twice": (
         f"{MODEL}---\n{MODEL}",
@@ -325,8 +345,10 @@ REJECTED = {
     ),
     "model that is not there": (
         BOTH.replace("      name: campus", "      name: camps"),
-        "f.yaml:31:13: spec.detect.modelRef.name: no AnomalyModel named 'camps' in this file; "
-        "models here: campus (did you mean campus?)",
+        (
+            "f.yaml:31:13: spec.detect.modelRef.name: no AnomalyModel named 'camps' in this file; "
+            "models here: campus (did you mean campus?)"
+        ),
     ),
 }
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import yaml
-from explain_records import evidence, record
 
 from logwarden.api.record import AnomalyRecord, EvidenceKind
 from logwarden.explain import case_title, faithful, render
+from tests.explain.records import evidence, record
 
 GOLDEN: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "golden.yaml").read_text(encoding="utf-8"))
 

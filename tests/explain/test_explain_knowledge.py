@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from explain_records import burst, evidence, record
 
 from logwarden.api.record import EvidenceKind
 from logwarden.explain import knowledge, phrases, plain
+from tests.explain.records import burst, evidence, record
 
 EXAMPLES = [(topic.topic, text) for topic in knowledge.topics() for text in topic.examples]
 

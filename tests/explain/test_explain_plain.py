@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from explain_records import FAILED, START, burst, evidence, record
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from logwarden.api.record import AnomalyRecord, Evidence, EvidenceKind
 from logwarden.explain import case_title, faithful, plain, render, values
+from tests.explain.records import FAILED, START, burst, evidence, record
 
 FACT_KEYS = [
     "template", "templates", "nearest", "tokens", "app", "host", "other_hosts", "count", "seconds", "normal_count",

@@ -147,6 +147,7 @@ def test_guessed_users_show_only_during_the_enumeration(recording: Recording) ->
 
 def test_meta_counts_the_lines(recording: Recording) -> None:
     assert recording.meta["lines"] == len(recording.lines)
+    assert recording.meta["dropped_datagrams"] == 0
     versions = recording.meta["versions"]
     assert isinstance(versions, dict)
     assert "8." in versions["frr"]

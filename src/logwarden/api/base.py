@@ -141,14 +141,14 @@ Address = Annotated[
 
 def duration_seconds(text: str) -> int:
     """Return the seconds of a duration such as ``7d``."""
-    if not re.match(_DURATION, text):
+    if not re.fullmatch(_DURATION, text):
         raise ValueError(f"found '{text}', allowed: a duration such as 30s, 15m, 12h, 7d or 4w")
     return int(text[:-1]) * _SECONDS[text[-1]]
 
 
 def size_bytes(text: str) -> int:
     """Return the bytes of a Kubernetes quantity such as ``2Gi`` (1024-based) or ``2G`` (1000-based)."""
-    if not re.match(_QUANTITY, text):
+    if not re.fullmatch(_QUANTITY, text):
         raise ValueError(f"found '{text}', allowed: a size such as 512Mi or 2Gi")
     number = text.rstrip("mkKMGTPi")
     return int(float(number) * _FACTORS[text[len(number) :]])

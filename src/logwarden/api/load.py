@@ -133,7 +133,9 @@ def _parse_all(documents: Iterable[Document], label: str) -> tuple[list[_Item], 
             problems += found
             continue
         try:
-            items.append(_Item(document, kind.model_validate(_without_nulls(document.value), by_alias=True, by_name=False)))
+            items.append(
+                _Item(document, kind.model_validate(_without_nulls(document.value), by_alias=True, by_name=False))
+            )
         except ValidationError as error:
             problems += _explain(error, document, inlined_schema(kind), label)
     return items, problems

@@ -84,10 +84,15 @@ def _object_in_words(schema: Schema) -> str:
 
 
 def _range(schema: Schema) -> str:
-    words = (("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "up to" if "exclusiveMinimum" in schema else "to"), ("exclusiveMaximum", "below"))
+    is_open = "exclusiveMinimum" in schema or "exclusiveMaximum" in schema
+    words = (
+        ("minimum", "from"),
+        ("exclusiveMinimum", "above"),
+        ("maximum", "up to" if is_open else "to"),
+        ("exclusiveMaximum", "below"),
+    )
     bounds = [f"{word} {_number(schema[key])}" for key, word in words if key in schema]
-    mixed = "exclusiveMinimum" in schema or "exclusiveMaximum" in schema
-    return f" {(' and ' if mixed else ' ').join(bounds)}" if bounds else ""
+    return f" {(' and ' if is_open else ' ').join(bounds)}" if bounds else ""
 
 
 def _number(value: float) -> str:

@@ -35,8 +35,8 @@ class Scored(NamedTuple):
 class Ensemble:
     """Channels, their calibration and their weights.
 
-    The surprises of the channels are combined by a weighted average or by the maximum (``pyod.models.combination``
-    computes the same where weights are chosen); the result is mapped to [0, 1].
+    The surprises of the channels are combined by a weighted average or by the maximum; the result is mapped to
+    [0, 1].
     """
 
     def __init__(

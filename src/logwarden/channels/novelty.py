@@ -14,6 +14,10 @@ from logwarden.units import Unit
 
 _SHORT = 60
 _COMBINATION_FACTS = 4
+# Combinations learned per host while serving: a host with more is one where a new combination says nothing.
+_MOST_COMBINATIONS = 2000
+
+Combination = tuple[int, ...]
 
 
 class Surprise:
@@ -75,12 +79,17 @@ class NoveltyChannel:
         self._by_host: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._combinations: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
-        self._learned: list[tuple[str, dict[int, int]]] = []
+        # What was counted since the fit, per host: templates, and combinations.
+        self._learned: defaultdict[str, tuple[Counter[int], Counter[Combination]]] = defaultdict(
+            lambda: (Counter(), Counter())
+        )
 
     def fit(self, units: Iterable[Unit]) -> None:
         """Count the templates and combinations of normal units."""
         for unit in units:
-            self._count(unit.host, unit.counts)
+            counts = unit.counts
+            self._count(unit.host, counts)
+            self._combinations[unit.host].add(tuple(sorted(counts)))
 
     def read(self, units: Sequence[Unit]) -> list[Reading]:
         """Return the never-seen things of each unit; ``raw`` is their surprise in powers of ten."""
@@ -120,14 +129,15 @@ class NoveltyChannel:
         return Finding(EvidenceKind.NEVER_SEEN_COMBINATION, seen.bits * expected, facts, rarest[0])
 
     def learn(self, unit: Unit) -> None:
-        """Count a normal unit's templates and combination as known from now on."""
-        if not unit.templates:
-            return
-        counts = unit.counts
-        known = self._by_host[unit.host].counts
-        new = any(template not in known for template in counts)
-        if new or tuple(sorted(counts)) not in self._combinations[unit.host]:
-            self._learned.append((unit.host, dict(counts)))
+        """Count a normal unit's templates and combination, so that what is new becomes known."""
+        if unit.templates:
+            counts = unit.counts
+            learned, combinations = self._learned[unit.host]
+            learned.update(counts)
+            combination = tuple(sorted(counts))
+            if combination in combinations or len(combinations) < _MOST_COMBINATIONS:
+                combinations[combination] += 1
+                self._combinations[unit.host].add(combination)
             self._count(unit.host, counts)
 
     def _count(self, host: str, counts: Counter[int]) -> None:
@@ -136,7 +146,6 @@ class NoveltyChannel:
             by_host.add(template, count)
             self._hosts_of[template].add(host)
             self._by_app[_app(self._templates.text_of(template) or "")].add(template, count)
-        self._combinations[host].add(tuple(sorted(counts)))
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts by host; those by program follow from them."""
@@ -159,22 +168,25 @@ class NoveltyChannel:
         return channel
 
     def to_state(self) -> dict[str, Any]:
-        """Return what was learned since the fit."""
+        """Return what was counted since the fit, with the texts of templates: nobody else keeps unknown ones."""
         return {
-            "learned": [
-                [host, [[t, count, self._templates.text_of(t) or ""] for t, count in counts.items()]]
-                for host, counts in self._learned
-            ]
+            host: {
+                "templates": [[self._templates.text_of(t) or "", count] for t, count in templates.items()],
+                "combinations": [[list(combination), count] for combination, count in combinations.items()],
+            }
+            for host, (templates, combinations) in self._learned.items()
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Learn again what :meth:`to_state` holds."""
-        for host, pairs in state["learned"]:
-            for _, _, text in pairs:
-                self._templates.id_of(text)  # an unknown template has its text again
-            counts = Counter({template: count for template, count, _ in pairs})
-            self._learned.append((host, dict(counts)))
+        """Count again what :meth:`to_state` holds."""
+        for host, learned in state.items():
+            templates, combinations = self._learned[host]
+            counts = Counter({self._templates.id_of(text): count for text, count in learned["templates"]})
+            templates.update(counts)
             self._count(host, counts)
+            for members, count in learned["combinations"]:
+                combinations[tuple(members)] += count
+                self._combinations[host].add(tuple(members), count)
 
 
 def _app(text: str) -> str:

@@ -32,12 +32,17 @@ class Measure(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A number of the evidence, and whether it describes what is normal."""
+    """A number of the evidence.
+
+    ``normal`` tells whether it describes what is normal, ``span`` whether it is the time in which both the normal and
+    the odd was counted, ``exact`` whether it may not be rounded.
+    """
 
     quantity: Quantity
     value: float
-    normal: bool
-    exact: bool
+    normal: bool = False
+    exact: bool = False
+    span: bool = False
 
     def agrees_with(self, stated: Measure) -> bool:
         """Tell whether the stated number is this one, rounded at most as far as is allowed."""
@@ -107,6 +112,11 @@ class Allowed:
         normal = [known for known in self._numbers if known.normal]
         return not normal or any(known.agrees_with(stated) for known in normal)
 
+    def is_only_normal(self, stated: Measure) -> bool:
+        """Tell whether a number describes only what is normal, so that it must not be told as something that happened."""
+        agreeing = [known for known in self._numbers if known.agrees_with(stated)]
+        return bool(agreeing) and all(known.normal and not known.span for known in agreeing)
+
     def has_time(self, stated: str) -> bool:
         """Tell whether a date or a time of day (UTC) is one of the record's, to the precision it is stated in."""
         digits = re.sub(r"(?:Z|\+00:00| ?UTC)$", "", stated, flags=re.IGNORECASE).replace("T", " ")
@@ -153,11 +163,12 @@ def _phrases(record: AnomalyRecord) -> tuple[str, ...]:
 
 
 def _numbers(record: AnomalyRecord) -> Iterable[Known]:
-    yield Known("number", record.line_count, normal=False, exact=True)
-    for ratio in (record.score, record.threshold, *record.channels.values()):
-        yield Known("ratio", ratio, normal=False, exact=False)
+    yield Known("number", record.line_count, exact=True)
+    yield Known("ratio", record.threshold, normal=True)
+    for ratio in (record.score, *record.channels.values()):
+        yield Known("ratio", ratio)
     for evidence in record.evidence:
-        yield Known("ratio", evidence.score, normal=False, exact=False)
+        yield Known("ratio", evidence.score)
         for key, fact in evidence.facts.items():
             if isinstance(fact, int | float) and not isinstance(fact, bool) and math.isfinite(fact):
                 yield _known(key, fact)
@@ -166,9 +177,9 @@ def _numbers(record: AnomalyRecord) -> Iterable[Known]:
 def _known(key: str, fact: int | float) -> Known:
     normal = key.startswith(("normal_", "expected_")) or key in {"threshold", "other_hosts"}
     if key.endswith("seconds"):
-        return Known("seconds", fact, normal=normal or key == "seconds", exact=False)
+        return Known("seconds", fact, normal=normal or key == "seconds", span=key == "seconds")
     if key in _RATIOS:
-        return Known("ratio", fact, normal=normal, exact=False)
+        return Known("ratio", fact, normal=normal)
     return Known("number", fact, normal=normal, exact=fact == int(fact))
 
 

@@ -8,7 +8,8 @@ a name. Numbers are compared by what they measure:
   more significant digits;
 - a duration may be written in any units, rounded to the smallest unit written, by at most 5 %;
 - a probability, a score or a threshold may be written as a percentage, rounded by at most 5 %;
-- the number that follows ``normal``, ``usual``, ``expected`` or ``typical`` must be a normal value of the evidence.
+- a normal value must be told as one, in a comparison, and the number that follows ``normal``, ``usual``, ``expected``
+  or ``typical`` must be one.
 
 Log text is data: it may be quoted and never repeated as a claim of our own. An anomaly may not be played down, because
 no evidence says that, and intent (an attack) may be named only as a possibility.
@@ -181,14 +182,32 @@ _NUMBER = re.compile(rf"(?<![\w.,])(?:{_AMOUNT})(?![\w]|[.,]\d)(?: ?(times|x|×)
 def _numbers(draft: _Draft) -> Iterator[str]:
     for pattern, read in ((_PERCENT, _percentage), (_DURATION, _span), (_NUMBER, _bare)):
         for match in list(pattern.finditer(draft.rest)):
-            measure = read(match[0])
-            if draft.allowed.has_number(measure):
-                draft.grounded = True
-            else:
-                yield f"number {match[0]!r} is not in the evidence"
-            if _follows_normal(draft, match.start()) and not draft.allowed.is_normal(measure):
-                yield f"number {match[0]!r} is called normal and is not"
+            yield from _judge_number(draft, match[0], read(match[0]), match.start())
             draft.cross_out(*match.span())
+
+
+def _judge_number(draft: _Draft, words: str, measure: Measure, position: int) -> Iterator[str]:
+    if not draft.allowed.has_number(measure):
+        yield f"number {words!r} is not in the evidence"
+        return
+    draft.grounded = True
+    if _follows_normal(draft, position) and not draft.allowed.is_normal(measure):
+        yield f"number {words!r} is called normal and is not"
+    if draft.allowed.is_only_normal(measure) and not _COMPARISON.search(_sentence_at(draft.rest, position)):
+        yield f"number {words!r} is what is normal, and the text does not say so"
+
+
+_COMPARISON = re.compile(
+    r"\b(?:normal\w*|usual\w*|expected|typical\w*|baseline|against|than|compar\w+|instead|above|beyond|exceed\w*|over|limit|"
+    r"most|every|threshold|otherwise|rather|average|known)\b",
+    re.IGNORECASE,
+)
+
+
+def _sentence_at(text: str, position: int) -> str:
+    start = max(text.rfind(mark, 0, position) for mark in (". ", "; ", "! ", "? "))
+    ends = [end for mark in (". ", "; ", "! ", "? ") if (end := text.find(mark, position)) >= 0]
+    return text[start + 1 : min(ends, default=len(text))]
 
 
 _NORMAL = re.compile(
@@ -229,8 +248,8 @@ def _amount(text: str) -> tuple[float, int]:
 def _number_words(draft: _Draft) -> Iterator[str]:
     for words, value, span in english.spoken_numbers(draft.rest):
         unit = re.match(rf"[ -]{_UNIT}\b", draft.rest[span[1] :], re.IGNORECASE)
-        if not draft.allowed.has_number(_span(f"{value}{unit[0]}") if unit else Measure("number", value, 0.0)):
-            yield f"number {words!r} is not in the evidence"
+        measure = _span(f"{value}{unit[0]}") if unit else Measure("number", value, 0.0)
+        yield from _judge_number(draft, words, measure, span[0])
         draft.cross_out(*span)
     for match in english.VAGUE_AMOUNTS.finditer(draft.rest):
         yield f"amount {match[0]!r} is not in the evidence"

@@ -61,12 +61,12 @@ def _elsewhere(evidence: Evidence, record: AnomalyRecord) -> str:
 
 
 def _score_alone(record: AnomalyRecord) -> str:
-    score, threshold = values.number(record.score), values.number(record.threshold)
     about = values.quote(record.template.text)
-    around = f"the lines around {about}" if about else "these lines"
+    lines = (values.counted(record.line_count, "line") or "lines") + (f" around {about}" if about else "")
+    score, threshold = values.number(record.score), values.number(record.threshold)
     if score is None or threshold is None:
-        return f"{around} have a score at its threshold"
-    return f"{around} have a score of {score} against a threshold of {threshold}"
+        return f"{lines} were found anomalous"
+    return f"{lines} were given a score of {score} against a threshold of {threshold}"
 
 
 def _capital(sentence: str) -> str:

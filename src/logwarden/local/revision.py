@@ -26,12 +26,12 @@ def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
     """
     pinned = model.spec.promotion.revision
     if pinned is not None:
-        return open_revision(pinned, registry=registry)
+        return open_revision(pinned, root=registry)
     if Registry(registry).active() is not None:
-        return open_revision("active", registry=registry)
+        return open_revision("active", root=registry)
     base = model.spec.base.model
     if base == BUILTIN or "://" in base:
-        return open_revision(base, registry=registry)
+        return open_revision(base, root=registry)
     raise InvalidInputError(
         f"AnomalyModel {model.name}: {base} has not been trained yet, and no revision is active in {registry}: "
         "run 'logwarden train' first, or set spec.base.model to builtin"

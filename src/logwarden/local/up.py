@@ -34,7 +34,7 @@ from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
 from logwarden.outcome import Outcome
 from logwarden.sources.http import PATH, HttpListener
-from logwarden.sources.listening import Intake, Listener, ListenerThread
+from logwarden.sources.listening import Listener, ListenerThread
 from logwarden.sources.spool import Spool, SpoolReader
 from logwarden.sources.syslog import TcpListener, UdpListener
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError

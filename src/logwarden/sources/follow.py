@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,8 +34,18 @@ def follow_files(
     InvalidInputError
         If a file does not exist at the start, or is no plain file.
     """
-    tails = [_Tail(path, batch_lines) for path in expand(paths)]
-    heartbeat = time.monotonic()
+    with ExitStack() as opened:
+        tails = [_Tail(path, batch_lines) for path in expand(paths)]
+        for tail in tails:
+            opened.callback(tail.close)
+        yield from _poll(tails, stopped)
+        for tail in tails:
+            yield from tail.poll()
+            yield from tail.finish()
+
+
+def _poll(tails: Sequence[_Tail], stopped: Callable[[], bool]) -> Iterator[Batch]:
+    heard = time.monotonic()
     while not stopped():
         quiet = True
         for tail in tails:
@@ -42,14 +53,13 @@ def follow_files(
                 quiet = False
                 yield batch
         now = time.monotonic()
-        if quiet and now - heartbeat >= _HEARTBEAT_SECONDS and tails:
-            heartbeat = now
+        if not quiet:
+            heard = now
+        elif now - heard >= _HEARTBEAT_SECONDS and tails:
+            heard = now
             yield tails[0].empty()
         if quiet:
             time.sleep(_POLL_SECONDS)
-    for tail in tails:
-        yield from tail.poll()
-        yield from tail.finish()
 
 
 class _Tail:
@@ -85,6 +95,9 @@ class _Tail:
             self._file = successor
             self._begin()
             yield from self._added()
+
+    def close(self) -> None:
+        self._file.close()
 
     def empty(self) -> Batch:
         return Batch(self._builder.stream, (), ())

@@ -114,7 +114,7 @@ class Spool:
         self.folder = folder
         self.clock = clock or SystemClock()
         self.counts: Counter[str] = Counter()
-        """Since the spool began: lines by listener, malformed ones under ``NAME/malformed``, ends under ``NAME/end``."""
+        """Lines by listener since the spool began; malformed ones by ``NAME/malformed``, end marks by ``NAME/end``."""
         self._limits = limits or SpoolLimits()
         folder.mkdir(parents=True, exist_ok=True)
         self._lock_file = _lock(folder)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from logwarden.api.record import EvidenceKind
 from logwarden.channels import Channel, Ensemble, NoveltyChannel, RateChannel, TextChannel
 from logwarden.channels.calibration import Tail, to_score
-from logwarden.channels.ensemble import Scored
+from logwarden.channels.ensemble import Scored, combine
 from logwarden.datasets import Recording
 from logwarden.detect import DetectionModel
 from logwarden.evaluation.alarms import IncidentMetrics
@@ -87,10 +87,7 @@ def calibrate(model: DetectionModel, parts: Units) -> DetectionModel:
 
 
 def choose(model: DetectionModel, parts: Units, channels: Sequence[str] = CHANNELS) -> Choice:
-    """Choose weights and threshold by incident F1 on the validation recordings, then by fewest false alarms.
-
-    The combinations are those of ``pyod.models.combination``.
-    """
+    """Choose weights and threshold by incident F1 on the validation recordings, then by fewest false alarms."""
     scored = list(_score(model, parts))
     best: Choice | None = None
     for method, weights in _combinations(channels):
@@ -138,10 +135,5 @@ def _weights(channels: Sequence[str], values: Sequence[float]) -> dict[str, floa
 
 
 def _combine(scored: Sequence[Scored], method: str, weights: Mapping[str, float]) -> NDArray[np.float64]:
-    from pyod.models.combination import average, maximization
-
-    used = [name for name in CHANNELS if weights[name] > 0]
-    surprises = np.array([[one.surprises[name] for name in used] for one in scored])
-    if method == "maximum":
-        return np.asarray(maximization(surprises))
-    return np.asarray(average(surprises, estimator_weights=np.array([[weights[name] for name in used]])))
+    surprises = np.array([[one.surprises[name] for name in CHANNELS] for one in scored])
+    return combine(surprises, np.array([weights[name] for name in CHANNELS]), method)

@@ -164,7 +164,7 @@ def _base_folder(plan: Plan, examples: Sequence[Example], explanations: Sequence
     if plan.base != SCRATCH:
         return plan.base
     weighted = {example.text: example.weight for example in examples}
-    for text in {text for pair in explanations for text in pair}:
+    for text in dict.fromkeys(text for pair in explanations for text in pair):
         weighted.setdefault(text, 0.3)
     return pretrain(list(weighted), list(weighted.values()), plan.pretraining, plan.work / "pretrained")
 

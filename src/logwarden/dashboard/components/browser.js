@@ -19,21 +19,24 @@ function prose(text) {
   return text.split("`").map((part, index) => (index % 2 ? element("code", {}, part) : part));
 }
 
-const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
-const day = new Intl.DateTimeFormat([], { day: "numeric", month: "short" });
-const year = new Intl.DateTimeFormat([], { day: "numeric", month: "short", year: "numeric" });
 const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const two = (number) => String(number).padStart(2, "0");
 
-function shortTime(millis) {
+function clockTime(millis) {
   const moment = new Date(millis);
-  const now = new Date();
-  if (moment.toDateString() === now.toDateString()) return clock.format(moment);
-  const date = moment.getFullYear() === now.getFullYear() ? day : year;
-  return `${date.format(moment)} ${clock.format(moment)}`;
+  return [moment.getHours(), moment.getMinutes(), moment.getSeconds()].map(two).join(":");
 }
 
-const fullTime = (millis) => `${year.format(new Date(millis))} ${clock.format(new Date(millis))}`;
-const clockTime = (millis) => clock.format(new Date(millis));
+function dateOf(millis) {
+  const moment = new Date(millis);
+  return [moment.getFullYear(), two(moment.getMonth() + 1), two(moment.getDate())].join("-");
+}
+
+const fullTime = (millis) => `${dateOf(millis)} ${clockTime(millis)}`;
+
+// The date only where it is another than today's.
+const shortTime = (millis) => (dateOf(millis) === dateOf(Date.now()) ? clockTime(millis) : fullTime(millis));
+
 const plural = (count, noun) => `${count.toLocaleString("en")} ${count === 1 ? noun : noun === "anomaly" ? "anomalies" : noun + "s"}`;
 const VERDICTS = { true_anomaly: "True anomaly", false_alarm: "False alarm" };
 

@@ -54,19 +54,28 @@ class Choices:
 
 def _draw_filters(store: Store) -> Choices:
     """Draw the filters; they are part of the page's address, so that a view can be sent to a colleague."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         text = st.text_input(
             "Search",
             key="search",
-            placeholder="Words in lines, hosts or explanations",
+            label_visibility="collapsed",
+            placeholder="Search lines, hosts and explanations",
             icon=":material/search:",
             live=True,
             bind="query-params",
             width=340,
         )
-        names = [severity.value for severity in reversed(Severity)]
-        severities = st.pills("Severity", names, selection_mode="multi", key="severity", bind="query-params")
-        span = st.selectbox("Time", list(RANGES), key="time", bind="query-params", width=150)
+        severities = st.pills(
+            "Severity",
+            [severity.value for severity in reversed(Severity)],
+            selection_mode="multi",
+            key="severity",
+            label_visibility="collapsed",
+            bind="query-params",
+        )
+        span = st.selectbox(
+            "Time", list(RANGES), key="time", label_visibility="collapsed", bind="query-params", width=140
+        )
         with st.popover("More filters", icon=":material/filter_list:"):
             hosts = st.multiselect("Host", store.hosts(), key="host", bind="query-params")
             apps = st.multiselect("Application", store.apps(), key="app", bind="query-params")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from logwarden.dashboard import charts, commands
 from logwarden.dashboard.components.case_list import case_list
+from logwarden.dashboard.components.host_table import host_table
 from logwarden.dashboard.facts import duration
 from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
 from logwarden.store import Phase, PipelineStatus, Store
@@ -106,10 +107,13 @@ def _draw_charts(store: Store, start: datetime, end: datetime, version: object) 
     key = (version, step)
     points = cached("activity", key, lambda: store.activity(start, None, bucket_seconds=step))
     counts = cached("counts", key, lambda: store.anomaly_counts(start, None, bucket_seconds=step))
-    with st.container(border=True, gap=None):
-        st.altair_chart(charts.lines_chart(points, start, end, step), key="lines", alt=f"Lines per {duration(step)}")
+    every = duration(step)
+    with st.container(border=True, gap="xxsmall"):
+        st.markdown(f"**Lines** :gray[per {every}]")
+        st.altair_chart(charts.lines_chart(points, start, end, step), key="lines", alt=f"Lines per {every}")
+        st.markdown(f"**Anomalies** :gray[per {every}]")
         bars = charts.anomalies_chart(counts, start, end, step)
-        st.altair_chart(bars, key="bars", alt=f"Anomalies per {duration(step)} by severity")
+        st.altair_chart(bars, key="bars", alt=f"Anomalies per {every} by severity")
 
 
 def _draw_cases(store: Store, start: datetime, version: object) -> None:
@@ -123,20 +127,7 @@ def _draw_cases(store: Store, start: datetime, version: object) -> None:
 def _draw_hosts(store: Store, start: datetime, version: object) -> None:
     st.subheader("Hosts")
     hosts = cached("hosts", version, lambda: store.top_hosts(start, limit=8))
-    st.dataframe(
-        {
-            "Host": [item.host for item in hosts],
-            "Anomalies": [item.anomalies for item in hosts],
-            "Lines": [item.lines for item in hosts],
-        },
-        hide_index=True,
-        column_config={
-            "Anomalies": st.column_config.ProgressColumn(
-                format="%d", min_value=0, max_value=max(1, *(item.anomalies for item in hosts))
-            ),
-            "Lines": st.column_config.NumberColumn(format="localized"),
-        },
-    )
+    host_table(hosts)
 
 
 with errors_in_words():

@@ -64,7 +64,9 @@ def write_report(folder: Path, fingerprint: str, config: TrainingConfig, state: 
 def identity(base: str | Path) -> str:
     """Return a hash of a local base model's weights and tokenizer, or the name of one on a hub."""
     digest = hashlib.sha256()
-    files = sorted(path for pattern in ("*.safetensors", "tokenizer.json", "config.json") for path in Path(base).glob(pattern))
+    files = sorted(
+        path for pattern in ("*.safetensors", "tokenizer.json", "config.json") for path in Path(base).glob(pattern)
+    )
     for path in files:
         digest.update(path.read_bytes())
     return digest.hexdigest() if files else str(base)

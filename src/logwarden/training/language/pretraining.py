@@ -96,7 +96,9 @@ def _cut(texts: Sequence[Tokens], form: Formulation) -> list[Tokens]:
     return [Tokens(*(part[: form.max_tokens - 1] for part in text)) for text in texts]
 
 
-def _objective(texts: Sequence[Tokens], weights: np.ndarray[Any, Any], form: Formulation) -> tuple[Draw, Evaluate | None]:
+def _objective(
+    texts: Sequence[Tokens], weights: np.ndarray[Any, Any], form: Formulation
+) -> tuple[Draw, Evaluate | None]:
     held_out = range(0, len(texts), _HELD_OUT_EVERY) if len(texts) >= 4 * _HELD_OUT_EVERY else range(0)
     shares = weights.copy()
     shares[held_out] = 0.0

@@ -28,9 +28,7 @@ class TorchNetwork:
     def encode(self, ids: Ids, mask: Ids) -> Any:
         """Return hidden states, a tensor of shape (batch, length, width)."""
         with torch.inference_mode():
-            return self._model.encoder(
-                input_ids=self._tensor(ids), attention_mask=self._tensor(mask)
-            ).last_hidden_state
+            return self._model.encoder(input_ids=self._tensor(ids), attention_mask=self._tensor(mask)).last_hidden_state
 
     def decode(self, hidden: Any, mask: Ids, decoder_ids: Ids) -> NDArray[np.float32]:
         """Return logits, float32 of shape (batch, decoder length, vocabulary)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,10 @@ def _with_adapters(model: Any, config: TrainingConfig) -> Any:
         lora_dropout=config.lora.dropout,
         target_modules=target if isinstance(target, str) else list(target),
     )
-    return get_peft_model(model, settings)
+    with warnings.catch_warnings():
+        # peft asks transformers for a property by its old name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        return get_peft_model(model, settings)
 
 
 def _save(model: Any, base_name: str, folder: Path) -> None:

@@ -46,4 +46,6 @@ def record(*pieces: Evidence, raw: tuple[str, ...] = (), **changes: Any) -> Anom
     fields["template"] = Template(id="t", text=changes.pop("template", FAILED))
     lines = [LogLine(position=index, text=text) for index, text in enumerate(raw)]
     origin = Origin(stream="file:auth.log", first=1, last=214)
-    return AnomalyRecord(**{**fields, "source": source, "lines": lines, "origin": origin, "evidence": list(pieces), **changes})
+    return AnomalyRecord(
+        **{**fields, "source": source, "lines": lines, "origin": origin, "evidence": list(pieces), **changes}
+    )

@@ -1,0 +1,77 @@
+"""``logwarden evaluate``: measure a model on labelled logs."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from logwarden.cli.common import console
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+EXAMPLES = """
+logwarden evaluate --model builtin --data lab --format lab --report report.json
+logwarden evaluate --model active --data /srv/recordings
+"""
+
+
+class DataFormat(StrEnum):
+    """Formats of labelled data."""
+
+    LAB = "lab"
+
+
+def command(
+    model: Annotated[str, typer.Option(help="Model revision: builtin, active, an id, a path or a URI.")] = "builtin",
+    data: Annotated[
+        str, typer.Option(help="Folder with recordings train-*, validation-* and test-*; lab: those of the repository.")
+    ] = "lab",
+    data_format: Annotated[DataFormat, typer.Option("--format", help="Format of the data.")] = DataFormat.LAB,
+    report: Annotated[Path | None, typer.Option(help="Write the metrics as JSON.")] = None,
+) -> None:
+    """Measure a model on labelled logs beside trivial baselines.
+
+    A fault counts as found when an anomaly is reported on one of its hosts between its start and its recovery.
+    Baselines are fitted on the training part; all thresholds come from the validation part; the table shows the test
+    part.
+    """
+    from logwarden.cli.loading import load_model
+    from logwarden.datasets import find_recordings
+    from logwarden.evaluation import evaluate
+
+    parts = [find_recordings(data, part) for part in ("train", "validation", "test")]
+    loaded = load_model(model)
+    with console().status("evaluating"):
+        result = evaluate(loaded, *parts)
+    result["format"] = data_format.value
+    if report is not None:
+        report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    console(stderr=False).print(_table(result))
+
+
+def _table(result: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"Test part: {', '.join(result['split']['test'])}")
+    table.add_column("detector", no_wrap=True)
+    for column in ("F1", "precision", "recall", "recall, unseen kinds", "false alarms/day", "seconds to detection"):
+        table.add_column(column, justify="right")
+    rows = [("logwarden", result["incident"])]
+    rows += [(f"  {name}", one["incident"]) for name, one in result["ablations"].items()]
+    rows += [(f"  {name} alone", one["incident"]) for name, one in result["channels"].items()]
+    rows += [(f"baseline: {one['name']}", one["incident"]) for one in result["baselines"]]
+    for name, incident in rows:
+        table.add_row(name, *(_number(incident[key]) for key in _COLUMNS))
+    return table
+
+
+_COLUMNS = ("f1", "precision", "recall", "unseen_recall", "false_alarms_per_day", "median_seconds_to_detection")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
