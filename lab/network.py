@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from lab import configs
+from lab import configs, supervisor
 from lab.namespace import Namespace, own_repository
 from lab.topology import (
     BY_NAME,
@@ -284,8 +284,7 @@ class Network:
         for router in ROUTERS:
             found += self._router_problems(router)
         for host in configs.PROGRAMS:
-            status = self.supervisorctl(host, "status").splitlines()
-            found += [f"{host}: {line}" for line in status if "RUNNING" not in line]
+            found += self._service_problems(host)
             if "chronyd" in configs.PROGRAMS[host]:
                 sources = self[host].run("chronyc", "-n", "-c", "sources").stdout
                 found += [] if sources.startswith("^,*") else [f"{host}: no time source"]
@@ -295,6 +294,13 @@ class Network:
         if holders != ["gw1"]:
             found.append(f"virtual address at {holders}")
         return found
+
+    def _service_problems(self, host: str) -> list[str]:
+        try:
+            states = supervisor.states(self[host].path("/run/supervisor.sock"))
+        except OSError as error:
+            return [f"{host}: supervisord does not answer: {error}"]
+        return [f"{host}: {name} {state}" for name, state in states.items() if state != "RUNNING"]
 
     def _router_problems(self, router: str) -> list[str]:
         try:

@@ -168,7 +168,8 @@ REJECTED = {
         MODEL.replace("learningRate", "learning_rate"),
         (
             "f.yaml:10:5: spec.training.learning_rate: unknown field (did you mean learningRate?); allowed: mode, "
-            "datasets, feedback, lora, epochs, learningRate, batchSize, maxTokens, seed, schedule, nodes, resources, suspend"
+            "datasets, feedback, lora, epochs, learningRate, batchSize, maxTokens, seed, schedule, nodes, resources, "
+            "suspend"
         ),
     ),
     "field at the wrong level": (
@@ -255,9 +256,9 @@ REJECTED = {
     "unknown threshold": (
         MODEL.replace("  unit:", "  threshold: {method: KARSH}\n  unit:"),
         (
-            "f.yaml:6:23: spec.threshold.method: found 'KARSH', allowed: auto, F1, Quantile, AUCP, BOOT, CHAU, CLF, CLUST, "
-            "CPD, DECOMP, DSN, EB, FGD, FILTER, FWFM, GAMGMM, GESD, HIST, IQR, KARCH, MAD, MCST, META, MIXMOD, MOLL, MTT, "
-            "OCSVM, QMCD, REGR, VAE, WIND, YJ, ZSCORE (did you mean KARCH?)"
+            "f.yaml:6:23: spec.threshold.method: found 'KARSH', allowed: auto, F1, Quantile, AUCP, BOOT, CHAU, CLF, "
+            "CLUST, CPD, DECOMP, DSN, EB, FGD, FILTER, FWFM, GAMGMM, GESD, HIST, IQR, KARCH, MAD, MCST, META, MIXMOD, "
+            "MOLL, MTT, OCSVM, QMCD, REGR, VAE, WIND, YJ, ZSCORE (did you mean KARCH?)"
         ),
     ),
     "unknown kind": (

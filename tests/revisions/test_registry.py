@@ -33,6 +33,8 @@ def test_a_registry_that_is_not_there_yet_is_empty(root: Path) -> None:
         registry.resolve("latest")
     with pytest.raises(InvalidInputError, match="no revision is active"):
         registry.resolve("active")
+    with pytest.raises(InvalidInputError, match=r"no model revision in .* yet"):
+        registry.promote("latest")
     assert not root.exists()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import select
 import sys
 import traceback
 from dataclasses import dataclass
@@ -90,9 +91,9 @@ class _LazyGroup(HelpGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            _flush_output()
-            raise  # not standard output but some connection of the command
+        except BrokenPipeError as error:
+            _stop_if_output_is_gone()
+            raise LogwardenError("a connection was closed by the other side") from error
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] in COMMANDS and isinstance(ctx.obj, _State):
@@ -177,7 +178,8 @@ def _describe(error: Exception, state: _State) -> tuple[str, int]:
     if isinstance(error, Abort):
         return "aborted", EXIT_FAILED
     if isinstance(error, ModuleNotFoundError) and state.extra and _is_foreign(error.name):
-        return f"the Python package {error.name} is missing: pip install 'logwarden[{state.extra}]'", EXIT_FAILED
+        package = str(error.name).partition(".")[0]
+        return f"the Python package {package} is missing: pip install 'logwarden[{state.extra}]'", EXIT_FAILED
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", EXIT_FAILED
     hint = "" if state.debug else " (run 'logwarden --debug COMMAND ...' for the traceback)"
@@ -202,10 +204,19 @@ def _describe_usage(error: TyperException) -> str:
 
 
 def _flush_output() -> None:
-    """Write what is left in standard output, or end with :data:`EXIT_BROKEN_PIPE` where its reader is gone."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
+        _stop_if_output_is_gone()
+        raise
+
+
+def _stop_if_output_is_gone() -> None:
+    """End silently with :data:`EXIT_BROKEN_PIPE` where nobody reads standard output any more, as ``head`` does."""
+    descriptor = sys.stdout.fileno()
+    poll = select.poll()
+    poll.register(descriptor, 0)  # errors are reported whatever is asked for
+    if poll.poll(0):
         # The interpreter flushes once more at its end: give it somewhere to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(EXIT_BROKEN_PIPE) from None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
+        raise SystemExit(EXIT_BROKEN_PIPE)

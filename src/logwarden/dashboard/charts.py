@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import altair as alt
-import pandas as pd
 
 from logwarden.api.record import Severity
 from logwarden.store import ActivityPoint, AnomalyCount
 
 # At least 3:1 against the light and the dark background (WCAG 2.2, 1.4.11).
 SEVERITY_COLOURS: Final = {Severity.CRITICAL: "#e5484d", Severity.WARNING: "#c77700", Severity.INFO: "#3b82e0"}
-_LINES_COLOUR = "#0d9488"
+LINES_COLOUR: Final = "#0d9488"
 _STEPS: Final = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 _MOST_BUCKETS = 150
 # Both charts give their vertical axis the same room, so that times stand above each other.
@@ -32,32 +31,16 @@ def bucket_seconds(start: datetime, end: datetime) -> int:
     return int(days) * 86400
 
 
-def _time_axis(start: datetime, end: datetime, *, labels: bool) -> alt.X:
-    within_a_day = (end - start).total_seconds() <= _A_DAY
-    axis = alt.Axis(
-        title=None,
-        labels=labels,
-        ticks=labels,
-        grid=False,
-        labelOverlap=True,
-        tickCount=6,
-        format="%H:%M" if within_a_day else "%d %b %H:%M",
-    )
-    scale = alt.Scale(domain=[_moment(start), _moment(end)])
-    return alt.X("time:T", scale=scale, axis=axis)
+def buckets(start: datetime, end: datetime, step: int) -> range:
+    """Return the beginnings of the intervals that cover [start, end], in Unix seconds."""
+    return range(int(start.timestamp()) // step * step, int(end.timestamp()) + 1, step)
 
 
-def _moment(moment: datetime) -> alt.DateTime:
-    utc = moment.astimezone(UTC)
-    return alt.DateTime(
-        year=utc.year,
-        month=utc.month,
-        date=utc.day,
-        hours=utc.hour,
-        minutes=utc.minute,
-        seconds=utc.second,
-        utc=True,
-    )
+def _time_axis(shown: range, *, labels: bool) -> alt.X:
+    form = "%H:%M" if shown.stop - shown.start <= _A_DAY else "%d %b %H:%M"
+    axis = alt.Axis(title=None, labels=labels, ticks=labels, grid=False, labelOverlap=True, tickCount=6, format=form)
+    # The data reach from the first to the last interval in both charts, so that times stand above each other.
+    return alt.X("time:T", scale=alt.Scale(nice=False), axis=axis)
 
 
 def _count_axis(field: str) -> alt.Y:
@@ -70,49 +53,59 @@ def _tooltips(*fields: tuple[str, str]) -> list[alt.Tooltip]:
     return [when, *(alt.Tooltip(field, title=title) for field, title in fields)]
 
 
-def lines_chart(points: Iterable[ActivityPoint], start: datetime, end: datetime, step: int) -> alt.Chart:
+def lines_chart(points: Iterable[ActivityPoint], shown: range) -> alt.Chart:
     """Return lines per interval as an area; intervals without lines are drawn as zero."""
-    filled = _filled({int(point.start.timestamp()): point.lines for point in points}, start, end, step)
-    data = pd.DataFrame({"time": pd.to_datetime(list(filled), unit="s", utc=True), "lines": list(filled.values())})
+    lines = {int(point.start.timestamp()): point.lines for point in points}
+    values = [{"time": time * 1000, "lines": lines.get(time, 0)} for time in shown]
+    # A step holds until the next value: the last one needs an end.
+    values.append({"time": (shown[-1] + shown.step) * 1000, "lines": values[-1]["lines"]})
     chart: alt.Chart = (
-        alt.Chart(data, height=110)
-        .mark_area(interpolate="step-after", color=_LINES_COLOUR, opacity=0.75)
-        .encode(
-            x=_time_axis(start, end, labels=False), y=_count_axis("lines:Q"), tooltip=_tooltips(("lines:Q", "Lines"))
-        )
+        alt.Chart(alt.InlineData(values), height=110)
+        .mark_area(interpolate="step-after", color=LINES_COLOUR, opacity=0.75)
+        .encode(x=_time_axis(shown, labels=False), y=_count_axis("lines:Q"), tooltip=_tooltips(("lines:Q", "Lines")))
     )
     return chart
 
 
-def _filled(lines: dict[int, int], start: datetime, end: datetime, step: int) -> dict[int, int]:
-    first = int(start.timestamp()) // step * step
-    return {time: lines.get(time, 0) for time in range(first, int(end.timestamp()) + 1, step)}
-
-
-def anomalies_chart(counts: Sequence[AnomalyCount], start: datetime, end: datetime, step: int) -> alt.Chart:
+def anomalies_chart(counts: Iterable[AnomalyCount], shown: range) -> alt.Chart:
     """Return anomalies per interval as bars, stacked by severity with the worst at the bottom."""
     order = list(SEVERITY_COLOURS)
-    times = pd.to_datetime([int(item.start.timestamp()) for item in counts], unit="s", utc=True)
-    data = pd.DataFrame(
-        {
-            "time": times,
-            "until": times + pd.Timedelta(seconds=step),
-            "severity": [item.severity.value for item in counts],
-            "rank": [order.index(item.severity) for item in counts],
-            "anomalies": [item.anomalies for item in counts],
-        }
-    )
     scale = alt.Scale(domain=[severity.value for severity in order], range=list(SEVERITY_COLOURS.values()))
     chart: alt.Chart = (
-        alt.Chart(data, height=170)
-        .mark_bar()
+        alt.Chart(alt.InlineData(_stacked(counts, shown)), height=110)
+        .mark_rect()
         .encode(
-            x=_time_axis(start, end, labels=True),
-            x2="until:T",
-            y=_count_axis("anomalies:Q"),
-            color=alt.Color("severity:N", scale=scale, legend=alt.Legend(title=None, orient="top", offset=4)),
-            order="rank:Q",
+            x=_time_axis(shown, labels=True),
+            x2="until:Q",
+            y=_count_axis("low:Q"),
+            y2="high:Q",
+            color=alt.Color("severity:N", scale=scale, legend=None),
             tooltip=_tooltips(("severity:N", "Severity"), ("anomalies:Q", "Anomalies")),
         )
     )
     return chart
+
+
+def _stacked(counts: Iterable[AnomalyCount], shown: range) -> list[dict[str, int | str]]:
+    """Return one rectangle per interval and severity, and an empty one that spans the whole time."""
+    order = list(SEVERITY_COLOURS)
+    heights: dict[int, int] = {}
+    end = (shown[-1] + shown.step) * 1000
+    values = [_rectangle(shown.start * 1000, end, Severity.INFO, 0, 0)]
+    for item in sorted(counts, key=lambda item: order.index(item.severity)):
+        start = int(item.start.timestamp()) * 1000
+        low = heights.get(start, 0)
+        heights[start] = low + item.anomalies
+        values.append(_rectangle(start, start + shown.step * 1000, item.severity, low, item.anomalies))
+    return values
+
+
+def _rectangle(start: int, end: int, severity: Severity, low: int, anomalies: int) -> dict[str, int | str]:
+    return {
+        "time": start,
+        "until": end,
+        "severity": severity.value,
+        "low": low,
+        "high": low + anomalies,
+        "anomalies": anomalies,
+    }

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from logwarden.store import ListenerStatus
 
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
-def examples(listeners: Iterable[ListenerStatus]) -> list[str]:
-    """Return one command per listener. ``logger`` is the one of util-linux, which Linux distributions ship."""
-    return [_example(listener) for listener in listeners]
+def examples(listeners: Sequence[ListenerStatus]) -> list[str]:
+    """Return a command per listener; one for a port that takes both UDP and TCP.
+
+    ``logger`` is the one of util-linux, which Linux distributions ship.
+    """
+    datagrams = {(listener.address, listener.port) for listener in listeners if listener.protocol == "udp"}
+    return [
+        _example(listener)
+        for listener in listeners
+        if listener.protocol != "tcp" or (listener.address, listener.port) not in datagrams
+    ]
 
 
 def _example(listener: ListenerStatus) -> str:

@@ -93,7 +93,9 @@ def summary(record: AnomalyRecord) -> str:
     text = record.explanation.text.removeprefix(f"{record.source.host}: ")
     text = split_explanation(text)[0] or text
     sentence = _first_sentence(text).rstrip(".")
-    return sentence[:1].upper() + sentence[1:]
+    # A program's name keeps its spelling.
+    starts_with_app = record.source.app is not None and sentence.startswith(record.source.app)
+    return sentence if starts_with_app else sentence[:1].upper() + sentence[1:]
 
 
 def _first_sentence(text: str) -> str:

@@ -97,7 +97,10 @@ class Allowed:
 
     def has_quotation(self, words: str) -> bool:
         """Tell whether quoted words are a name, whole words of the log text, or the cut form of one text."""
-        wanted = values.plain_text(words).strip(" ,.;")
+        exact = values.plain_text(words)
+        return self._has_words(exact) or self._has_words(exact.strip(" ,.;"))
+
+    def _has_words(self, wanted: str) -> bool:
         if not wanted:
             return False
         cut = {values.shorten(text) for text in self._log_texts}
@@ -113,7 +116,7 @@ class Allowed:
         return not normal or any(known.agrees_with(stated) for known in normal)
 
     def is_only_normal(self, stated: Measure) -> bool:
-        """Tell whether a number describes only what is normal, so that it must not be told as something that happened."""
+        """Tell whether a number describes only what is normal, so that nothing odd has this number."""
         agreeing = [known for known in self._numbers if known.agrees_with(stated)]
         return bool(agreeing) and all(known.normal and not known.span for known in agreeing)
 

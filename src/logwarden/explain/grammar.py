@@ -19,7 +19,7 @@ MAX_WORDS = 60
 _JOINS = ("Also, ", "In addition, ", "Besides, ")
 _NEXT = ("Check next: ", "Look next at this: ", "To find out next: ")
 _WHOLE_HOST = frozenset({EvidenceKind.SILENCE, EvidenceKind.CLOCK_OFFSET, EvidenceKind.NEVER_SEEN_COMBINATION})
-_REPEATED_RUN = 11
+_REPEATED_RUN = 12
 _TRIPLE_LIMIT = 4
 
 

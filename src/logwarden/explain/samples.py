@@ -63,8 +63,8 @@ def record(chance: Random) -> AnomalyRecord:
     text = scene.texts[0]
     return AnomalyRecord(
         id="sample", pipeline="sample", revision="sample", unit=UnitKind.WINDOW, start=_TIME, end=_TIME, detected=_TIME,
-        source=LogSource(host=scene.host, app=phrases.app_of(text)),  # type: ignore[call-arg]
-        origin=Origin(stream="file:sample", first=1, last=1),  # type: ignore[call-arg]
+        source=LogSource(host=scene.host, app=phrases.app_of(text)),
+        origin=Origin(stream="file:sample", first=1, last=1),
         lines=[], line_count=1, template=Template(id="sample", text=text), score=0.9, threshold=0.5,
         severity=Severity.WARNING, category=lead.value, channels={}, evidence=evidence,
     )  # fmt: skip

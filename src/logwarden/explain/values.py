@@ -78,7 +78,7 @@ def times(count: Value | None) -> str | None:
     written = number(count)
     if written is None:
         return None
-    return "once" if written == "1" else f"{written} times"
+    return "once" if count == 1 else f"{written} times"
 
 
 def counted(count: Value | None, noun: str) -> str | None:
@@ -86,7 +86,7 @@ def counted(count: Value | None, noun: str) -> str | None:
     written = number(count)
     if written is None:
         return None
-    return f"{written} {noun}" if written == "1" else f"{written} {noun}s"
+    return f"{written} {noun}" if count == 1 else f"{written} {noun}s"
 
 
 def plain_text(value: str) -> str:

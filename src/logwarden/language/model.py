@@ -88,7 +88,8 @@ class LanguageModel:
         for item, losses in self._pass_losses(split):
             totals[item.text] += losses.sum(dtype=np.float64)
         counts = np.array([max(1, len(parts.ids)) for parts in split])
-        return (totals / counts).astype(np.float32)
+        means: NDArray[np.float32] = (totals / counts).astype(np.float32)
+        return means
 
     def token_losses(self, text: str) -> list[tuple[str, float]]:
         """Return each word of the text with the sum of its tokens' negative log likelihoods (nats), in order."""
@@ -127,7 +128,7 @@ class LanguageModel:
 
     def _split(self, texts: Sequence[str]) -> list[Tokens]:
         limit = self.formulation.max_tokens - 1
-        return [Tokens(*(part[:limit] for part in split)) for split in tokens(self._tokenizer, texts)]
+        return [text.cut(limit) for text in tokens(self._tokenizer, texts)]
 
     def _pass_losses(self, split: Sequence[Tokens]) -> list[tuple[_Pass, NDArray[np.float32]]]:
         """Return every pass over every text with the losses of the tokens it hides."""

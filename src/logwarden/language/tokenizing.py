@@ -18,6 +18,10 @@ class Tokens(NamedTuple):
     words: list[int | None]
     offsets: list[tuple[int, int]]
 
+    def cut(self, limit: int) -> Tokens:
+        """Return the first ``limit`` tokens."""
+        return Tokens(self.ids[:limit], self.words[:limit], self.offsets[:limit])
+
 
 def load_tokenizer(folder: Path) -> Any:
     """Load ``tokenizer.json`` of a folder as a ``tokenizers.Tokenizer``.

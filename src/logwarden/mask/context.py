@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 _COMBINED: Final = re.compile(
@@ -59,18 +60,20 @@ _SESSION: Final = re.compile(
 _QUOTED_USER: Final = re.compile(r"\b([Uu]ser) (['\"])(?!root\b)[^'\"]*\2")
 _SUDO: Final = re.compile(r"^(?!root )(\S+) : (?=TTY=|PWD=|user NOT|\w+ incorrect)")
 _DNS: Final = re.compile(
-    r"\b((?:query|dnssec-query|auth)\[[\w=-]+\]|forwarded|reply|cached|cached-stale|config|DHCP|/etc/hosts) (?!error )(\S+) (from|to|is) (\S+)"
+    r"\b((?:query|dnssec-query|auth)\[[\w=-]+\]|forwarded|reply|cached|cached-stale|config|DHCP|/etc/hosts)"
+    r" (?!error )(\S+) (from|to|is) (\S+)"
 )
 _DHCP_NAME: Final = re.compile(
     r"(DHCP[A-Z]+\(\S+\)(?: IP)* MAC) (\S+)$|(client provides name:|option: NUM hostname) .*$|(vendor class:) .*$"
 )
 # FRR writes sequence numbers in hexadecimal without a mark: some have digits only.
-_SEQUENCE: Final = re.compile(r"\b(seq_?num:|local:)NUM\b")
+_SEQUENCE: Final = re.compile(r"\b(seq_?num:|local:)(?!HEX\b)[^\s,]+")
 _CALENDAR: Final = re.compile(
     r"\b(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun),? )?(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* NUM|NUM"
     r" (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*),? (?:NUM )?TIME(?: (?:[A-Z]{3,4} )?NUM)?(?=\W|$)"
 )
-_REPEATS: Final = re.compile(r"\b((?:NUM|HEX|IP|IPV6|MAC|TIME|DATE|ID|HOST)[,;]?)(?: \1){2,}(?=[,;]? |[,;]?$)")
+# Lists of values: how many there are says little, and every length would be a text of its own.
+_REPEATS: Final = re.compile(r"(?<!\S)((?:NUM|HEX|IP|IPV6|MAC|TIME|DATE|ID|HOST|blk_NUM)[,;]?)(?: \1){2,}(?!\S)")
 _DNS_ANSWERS: Final = frozenset(
     ("IP", "IPV6", "HOST", "NXDOMAIN", "SERVFAIL", "REFUSED", "CNAME", "DNSKEY", "DS", "TXT", "duplicate")
 )
@@ -93,21 +96,23 @@ def _dhcp(match: re.Match[str]) -> str:
     return f"{match[1] or match[3] or match[4]} NAME"
 
 
+# Applied in this order.
+_RULES: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    (_LOGIN, r"\1 USER"),
+    (_ACCEPTED, r"\1 USER"),
+    (_SESSION, _session),
+    (_QUOTED_USER, r"\1 \2USER\2"),
+    (_SUDO, "USER : "),
+    (_DNS, _dns),
+    (_DHCP_NAME, _dhcp),
+    (_SEQUENCE, r"\1HEX"),
+    (_CALENDAR, "DATE"),
+    (_REPEATS, r"\1 \1"),
+)
+
+
 def mask_context(text: str) -> str:
     """Mask the names that only their neighbours give away. ``text`` has its words masked already."""
-    if " user" in text or " for " in text or "ser '" in text or text.startswith("Invalid"):
-        text = _LOGIN.sub(r"\1 USER", text)
-        text = _ACCEPTED.sub(r"\1 USER", text)
-        text = _SESSION.sub(_session, text)
-        text = _QUOTED_USER.sub(r"\1 \2USER\2", text)
-    if " : " in text:
-        text = _SUDO.sub("USER : ", text)
-    if " is " in text or " to " in text or "]" in text:
-        text = _DNS.sub(_dns, text)
-    if "DHCP" in text or "class:" in text or "name" in text:
-        text = _DHCP_NAME.sub(_dhcp, text)
-    if "seq" in text:
-        text = _SEQUENCE.sub(r"\1HEX", text)
-    if "TIME" in text:
-        text = _CALENDAR.sub("DATE", text)
+    for pattern, replacement in _RULES:
+        text = pattern.sub(replacement, text)
     return text

@@ -9,7 +9,7 @@ from logwarden.mask.context import mask_context, mask_web
 from logwarden.mask.words import EMPTY, WordMasks
 
 MASK_VERSION: Final = 1
-"""Changes whenever the same message may come out differently. A model revision names the version it was trained with."""
+"""Changes when the same message may come out differently. A model revision names the version it was trained with."""
 
 _words: Final = WordMasks()
 _mask_of: Final = _words.__getitem__
@@ -29,7 +29,7 @@ def mask(message: str) -> str:
 
     White space is reduced to single spaces, and characters unknown to T5's vocabulary are gone. Idempotent.
     """
-    if '" ' in message:
+    if '"' in message:
         message = mask_web(message)
     text = " ".join(map(_mask_of, message.split()))
     try:

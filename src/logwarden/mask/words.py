@@ -113,7 +113,10 @@ _NAMES: Final = frozenset(
 )
 
 # Ports that say what was asked for; any other is as good as random.
-_SERVICES: Final = "20|21|22|23|25|53|67|68|69|80|88|110|111|123|135|137|138|139|143|161|162|179|389|443|445|465|500|514|587|636|993|995|1433|1521|1723|3306|3389|5060|5432|5900|6379|8080|8443|9200|27017"  # noqa: E501
+_SERVICES: Final = (
+    "20|21|22|23|25|53|67|68|69|80|88|110|111|123|135|137|138|139|143|161|162|179|389|443|445|465|500|514|587|636|993"
+    "|995|1433|1521|1723|3306|3389|5060|5432|5900|6379|8080|8443|9200|27017"
+)
 
 _TOP_LEVEL: Final = (
     "com|net|org|edu|gov|mil|int|info|biz|arpa|local|localdomain|lan|lab|internal|intranet|home|corp|test|example"
@@ -124,37 +127,54 @@ _TOP_LEVEL: Final = (
 _HEX4: Final = "[0-9A-Fa-f]{1,4}"
 _IPV4: Final = r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}"
 
-# (name, pattern), tried in this order at every position of a word. A lower-case name is a rule with a function.
-_RULES: Final = (
+_HEX_PAIR: Final = "[0-9A-Fa-f]{2}"
+_IPV6: Final = (
+    rf"(?:{_HEX4}:){{7}}{_HEX4}"
+    rf"|(?:{_HEX4}(?::{_HEX4}){{0,6}})?::(?:{_HEX4}(?::{_HEX4}){{0,6}})?(?::?{_IPV4})?"
+)
+_LINUX_INTERFACE: Final = (
+    r"(?:[a-z][a-z0-9]*-)*(?:eth|ens|eno|enp|veth|br|bond|team|wlan|wlp|tun|tap|vlan|vxlan|vrrp|dummy|docker|virbr|ppp"
+    r"|wg|em|irb|ae|fxp|macvlan)[-.]?\d\w*(?:[./@:]\w*\d\w*)*(?!\w)"
+)
+_JUNOS_INTERFACE: Final = r"(?:ge|xe|et|fe|so|hu|gr|st|lt|mt|sp|vt)-\d+/\d+/\d+(?:[.:]\d+)*"
+_CISCO_INTERFACE: Final = (
+    r"(?:[A-Z][A-Za-z]*Eth(?:ernet)?|[A-Za-z]+GigE|[Ee]thernet|Vlan|[Pp]ort-[Cc]hannel|Loopback|Tunnel|Serial|Management"
+    r"|mgmt|Gi|Te|Fa|Hu|Fo|Po|Eth|Et|et|Vl|Lo|Bundle-Ether)\d+(?:[/.:]\d+)*(?!\w)"
+)
+_UNIT: Final = r"(?:[mun]?s|sec|min|[hdw]|[kKMGT]?i?[bB]|[kKMG]|[kMG]?bps|[kMG]?bit)(?![A-Za-z0-9])"
+_ISO_TIME: Final = r"[T_-]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
+
+# Mask and the pattern it stands for, tried in this order at every position of a word. Names in lower case are rules
+# with a function of their own. A pattern of unbounded length starts at a boundary only, so that long words stay cheap.
+_RULES: Final[tuple[tuple[str, str], ...]] = (
+    # A vendor's name for the kind of message: Cisco's mnemonic, FRR's message id. The status of a request.
     ("keep", r"^[:*.]*%[A-Za-z][\w-]*-\d-\w+|^\[[A-Z0-9]{5}-[A-Z0-9]{5}\]|^status=[1-5]\d\d(?=\W*$)"),
-    ("keep2", rf"(?<![A-Za-z])(?:DPT|dpt|dport|dstport|dst_port|destination-port)=\"?(?:{_SERVICES})(?!\w)"),
+    ("keep", rf"(?<![A-Za-z])(?:DPT|dpt|dport|dstport|dst_port|destination-port)=\"?(?:{_SERVICES})(?!\w)"),
     ("URL", r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9+]{1,9}://[^\s\"'()\[\],;|]*"),
     ("SHA256:HASH", r"(?<![A-Za-z0-9])SHA256:[A-Za-z0-9+/=]{20,}"),
-    ("UUID", r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![0-9A-Za-z])"),
-    ("MAC", r"(?<![0-9A-Za-z])[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5,}(?![0-9A-Za-z])"
-            r"|(?<![0-9A-Za-z])[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![0-9A-Za-z])"),
-    ("DATE", r"(?<!\d)\d{4}[-/.]\d\d?[-/.]\d\d?(?:[T_-]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?)?(?!\d)"
-             r"|(?<!\d)\d\d?/[A-Z][a-z]{2}/\d{4}(?::\d\d:\d\d:\d\d)?(?!\d)"),
-    ("TIME", r"(?<![\d:.])\d{1,3}:\d\d:\d\d(?:[.,]\d+)?(?![\d:])|(?<![A-Za-z0-9])(?:\d+[wdhms]){2,}(?![A-Za-z0-9])"),
-    ("IPV6", rf"(?<![0-9A-Za-z:])(?:(?:{_HEX4}:){{7}}{_HEX4}|(?:{_HEX4}(?::{_HEX4}){{0,6}})?::(?:{_HEX4}(?::{_HEX4}){{0,6}})?"
-             rf"(?::?{_IPV4})?)(?:%[\w.-]+)?(?![0-9A-Za-z])"),
+    ("UUID", r"(?<![0-9A-Za-z])[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}(?![0-9A-Za-z])"),
+    ("MAC", rf"(?<![0-9A-Za-z]){_HEX_PAIR}(?:[:-]{_HEX_PAIR}){{5,}}(?![0-9A-Za-z])"),
+    ("MAC", r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}(?![0-9A-Za-z])"),
+    ("DATE", rf"(?<!\d)\d{{4}}[-/.]\d\d?[-/.]\d\d?(?:{_ISO_TIME})?(?!\d)"),
+    ("DATE", r"(?<!\d)\d\d?/[A-Z][a-z]{2}/\d{4}(?::\d\d:\d\d:\d\d)?(?!\d)"),
+    ("TIME", r"(?<![\d:.])\d{1,3}:\d\d:\d\d(?:[.,]\d+)?(?![\d:])"),
+    ("TIME", r"(?<![A-Za-z0-9])(?:\d+[wdhms]){2,}(?![A-Za-z0-9])"),
+    ("IPV6", rf"(?<![0-9A-Za-z:])(?:{_IPV6})(?:%[\w.-]+)?(?![0-9A-Za-z])"),
     ("IP", rf"(?<![0-9])(?<!\d\.){_IPV4}(?!\.?\d|\.[A-Za-z][\w-]*\.)"),
-    ("IFACE", r"(?<![\w.])(?:[a-z][a-z0-9]*-)*(?:eth|ens|eno|enp|veth|br|bond|team|wlan|wlp|tun|tap|vlan|vxlan|vrrp|dummy|docker"
-              r"|virbr|ppp|wg|em|irb|ae|fxp|macvlan)[-.]?\d\w*(?:[./@:]\w*\d\w*)*(?!\w)"
-              r"|(?<![\w.-])(?:ge|xe|et|fe|so|hu|gr|st|lt|mt|sp|vt)-\d+/\d+/\d+(?:[.:]\d+)*"
-              r"|(?<![\w.-])(?:[A-Z][A-Za-z]*Eth(?:ernet)?|[A-Za-z]+GigE|[Ee]thernet|Vlan|[Pp]ort-[Cc]hannel|Loopback"
-              r"|Tunnel|Serial|Management|mgmt|Gi|Te|Fa|Hu|Fo|Po|Eth|Et|et|Vl|Lo|Bundle-Ether)\d+(?:[/.:]\d+)*(?!\w)"),
+    ("IFACE", rf"(?<![\w.]){_LINUX_INTERFACE}|(?<![\w.-])(?:{_JUNOS_INTERFACE}|{_CISCO_INTERFACE})"),
     ("HOST", rf"(?<![\w.@/-])(?:[A-Za-z0-9_-]+\.)+(?:{_TOP_LEVEL})(?!\.?[\w-])"),
     ("HEX", r"(?<![A-Za-z0-9])0[xX][0-9A-Fa-f]+(?![A-Za-z0-9])"),
-    ("NUM", r"(?<![A-Za-z0-9])(?:(?<![)\]-])[+-])?\d+(?:[.,:]\d+)*(?:(?![A-Za-z0-9])|(?=(?:[mun]?s|sec|min|[hdw]|[kKMGT]?i?[bB]|[kKMG]|[kMG]?bps|[kMG]?bit)(?![A-Za-z0-9])))"),
+    ("NUM", rf"(?<![A-Za-z0-9])(?:(?<![)\]-])[+-])?\d+(?:[.,:]\d+)*(?:(?![A-Za-z0-9])|(?={_UNIT}))"),
     ("run", r"(?<![A-Za-z0-9])[A-Za-z]*\d[A-Za-z0-9]*"),
-    ("digits", r"\d+(?:[.,:]\d+)*"),
-)  # fmt: skip
+    ("NUM", r"\d+(?:[.,:]\d+)*"),
+)
 _PATTERN: Final = re.compile("|".join(f"(?P<g{index}>{pattern})" for index, (_, pattern) in enumerate(_RULES)))
 _RULE_NAMES: Final = {f"g{index}": name for index, (name, _) in enumerate(_RULES)}
 
+# Not the units of systemd, getty@tty1.service.
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,255}(?:\.[\w-]{1,63})*(?<!\.service)(?<!\.socket)(?<!\.timer)(?<!\.target)(?<!\.slice)"
+    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,255}(?:\.[\w-]{1,63})*"
+    r"(?<!\.service)(?<!\.socket)(?<!\.timer)(?<!\.target)(?<!\.slice)"
 )
 _USER: Final = re.compile(
     r"(?<![A-Za-z])((?:[a-z]?user(?:name|id)?|logname|acct|account|login)=[\"']?)(?!root\b|\(|USER\b)([^\s;,\"'()\[\]]+)"
@@ -213,11 +233,9 @@ def _user(match: re.Match[str]) -> str:
 
 def _replace(match: re.Match[str]) -> str:
     name = _RULE_NAMES[match.lastgroup or ""]
-    if name.startswith("keep"):
+    if name == "keep":
         return match[0]
-    if name == "run":
-        return _mask_run(match[0])
-    return "NUM" if name == "digits" else name
+    return _mask_run(match[0]) if name == "run" else name
 
 
 def _mask_run(run: str) -> str:

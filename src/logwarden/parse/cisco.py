@@ -13,12 +13,14 @@ MNEMONIC: Final = re.compile(r"%([A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)
 _LONGEST_PREFIX: Final = 200
 _STAMP: Final = re.compile(
     r"[*.]?(?:(?P<before>\d{4}) )?(?P<month>[A-Z][a-z]{2,8}) {1,2}(?P<day>\d{1,2})(?: (?P<after>\d{4}))? "
-    r"(?P<clock>\d\d:\d\d:\d\d)(?P<part>[.,]\d{1,9})?(?: (?P<zone>[A-Z]{2,5}|[+-]\d\d:?\d\d)(?![\w.-]))?(?: (?P<last>\d{4}))?"
+    r"(?P<clock>\d\d:\d\d:\d\d)(?P<part>[.,]\d{1,9})?"
+    r"(?: (?P<zone>[A-Z]{2,5}|[+-]\d\d:?\d\d)(?![\w.-]))?(?: (?P<last>\d{4}))?"
     r"|(?P<iso>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?P<iso_part>[.,]\d{1,9})?(?P<iso_zone>Z|[+-]\d\d:?\d\d)?"
 )
 # The form that IOS writes by default: "521: router1: *Nov 14 08:30:56.699 UTC: ".
 _IOS: Final = re.compile(
-    r"(?:\d+: )?(?:([A-Za-z][^\s:]*): )?(?:\d+: )?[*.]?([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)(\.\d{1,9})?(?: ([A-Z]{3,5}))?: "
+    r"(?:\d+: )?(?:([A-Za-z][^\s:]*): )?(?:\d+: )?"
+    r"[*.]?([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)(\.\d{1,9})?(?: ([A-Z]{3,5}))?: "
 ).fullmatch
 _NODE: Final = re.compile(r"(?:RP|LC|SC|DRP|SP|B)?/?\d+/\w+/CPU\d+\Z|[*.]?(?:\d\d:\d\d:\d\d|\d+[wdhy]\d+[dhmw]|\d+)\Z")
 _PROCESS: Final = re.compile(r"(.+)\[(\d+)\]\Z")

@@ -8,7 +8,7 @@ from typing import Final
 
 from logwarden.events import ParsedLine, Rejected
 from logwarden.parse.cisco import read_cisco
-from logwarden.parse.header import NO_PRIORITY, PRIORITY, app_format, read_header, read_rfc5424, split_priority
+from logwarden.parse.header import NO_PRIORITY, PRIORITY, read_header, read_rfc5424, split_priority
 from logwarden.parse.payload import STRUCTURED_STARTS, refine
 from logwarden.parse.plain import read_plain
 from logwarden.parse.times import HALF_YEAR, Clock

@@ -9,37 +9,43 @@ from logwarden.events import ParsedLine
 from logwarden.parse.levels import SEVERITIES
 from logwarden.parse.times import Clock, fraction
 
-_LEVEL: Final = r"\[?(?P<level>EMERG|ALERT|CRIT|CRITICAL|FATAL|SEVERE|ERROR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE|emerg|alert|crit|error|warn|notice|info|debug)\]?"  # noqa: E501
+_LEVEL: Final = (
+    r"\[?(?P<level>EMERG|ALERT|CRIT|CRITICAL|FATAL|SEVERE|ERROR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE"
+    r"|emerg|alert|crit|error|warn|notice|info|debug)\]?"
+)
+_PART: Final = r"(?P<part>[.,]\d{1,9})?"
+_CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d)"
 
 _TAGGED: Final = re.compile(r"([A-Za-z_][\w./()-]{0,63})(?:\[(\d{1,10})\])?: ")
 
 # Year, month, day, hour, minute and second in ISO order; then an optional level, then log4j's thread and class.
 _ISO: Final = re.compile(
-    r"\[?(?P<stamp>\d{4}[-/.]\d\d?[-/.]\d\d?[T ]\d\d:\d\d:\d\d)(?P<part>[.,]\d{1,9})? ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?"
+    rf"\[?(?P<stamp>\d{{4}}[-/.]\d\d?[-/.]\d\d?[T ]\d\d:\d\d:\d\d){_PART} ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?"
     rf"[ ,:-]*(?:{_LEVEL}\b:?\s*(?:\[(?P<pid>[^\]]{{0,64}})\] (?P<app>[A-Za-z_]\w*(?:\.[\w$]+)+): )?)?"
 )
 # Hadoop's "081109 203615 148 INFO component: message".
 _COMPACT: Final = re.compile(rf"(?P<date>\d{{6}}) (?P<clock>\d{{6}}) (?P<pid>\d+) {_LEVEL} (?P<app>[^\s:]+): ")
 # Android's "03-17 16:13:38.811  1702  2395 D WindowManager: message".
 _ANDROID: Final = re.compile(
-    r"(?P<stamp>\d\d-\d\d \d\d:\d\d:\d\d)(?P<part>\.\d{1,9})? +(?P<pid>\d+) +\d+ (?P<level>[VDIWEF]) (?P<app>[^:]{1,100}): ?"
+    rf"(?P<stamp>\d\d-\d\d \d\d:\d\d:\d\d){_PART} +(?P<pid>\d+) +\d+ (?P<level>[VDIWEF]) (?P<app>[^:]{{1,100}}): ?"
 )
 # Apache's "[Sun Dec 04 04:47:44 2005] [error] message".
 _APACHE: Final = re.compile(
-    rf"\[[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) +(?P<day>\d{{1,2}}) (?P<clock>\d\d:\d\d:\d\d)(?P<part>\.\d{{1,9}})? (?P<year>\d{{4}})\]"
+    rf"\[[A-Z][a-z]{{2}} (?P<month>[A-Z][a-z]{{2}}) +(?P<day>\d{{1,2}}) {_CLOCK}{_PART} (?P<year>\d{{4}})\]"
     rf" (?:{_LEVEL} )?"
 )
 # Blue Gene/L: label, Unix seconds, date, node, time, node, type, component, level, message.
 _BLUE_GENE: Final = re.compile(
-    r"\S+ (?P<epoch>\d{9,10}) \d{4}\.\d\d\.\d\d (?P<host>\S+) \d{4}-\d\d-\d\d-\S+ \S+ \S+ (?P<app>\S+) (?P<level>[A-Z]+) "
+    r"\S+ (?P<epoch>\d{9,10}) \d{4}\.\d\d\.\d\d (?P<host>\S+) \d{4}-\d\d-\d\d-\S+ \S+ \S+ "
+    r"(?P<app>\S+) (?P<level>[A-Z]+) "
 )
 # HPC clusters: id, node, component, state, Unix seconds, flag, message.
 _CLUSTER: Final = re.compile(r"\d+ (?P<host>\S+) (?P<app>\S+) \S+ (?P<epoch>\d{9,10}) \d+ ")
 # Web servers' combined log: the time stands inside the line, which is kept whole.
 _COMBINED: Final = re.compile(
-    r"(?P<client>\S+) \S+ \S+ \[(?P<day>\d\d)/(?P<month>[A-Z][a-z]{2})/(?P<year>\d{4}):(?P<clock>\d\d:\d\d:\d\d) (?P<zone>[+-]\d{4})\]"
+    rf"\S+ \S+ \S+ \[(?P<day>\d\d)/(?P<month>[A-Z][a-z]{{2}})/(?P<year>\d{{4}}):{_CLOCK} (?P<zone>[+-]\d{{4}})\]"
 )
-_EPOCH: Final = re.compile(r"(?P<epoch>\d{10})(?P<part>\.\d{1,9})? +")
+_EPOCH: Final = re.compile(rf"(?P<epoch>\d{{10}}){_PART} +")
 
 
 def read_plain(body: str, clock: Clock, received: float | None, *, tagged: bool) -> ParsedLine:

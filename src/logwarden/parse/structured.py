@@ -17,10 +17,14 @@ _LEAST_PAIRS: Final = 3
 
 _MESSAGE: Final = ("message", "msg", "log", "short_message", "full_message", "text", "content", "event")
 _TIME: Final = ("@timestamp", "time", "timestamp", "ts", "isodate", "datetime", "eventtime", "date", "t")
-_HOST: Final = ("host", "hostname", "_hostname", "host.name", "host.hostname", "devname", "device_name", "dvchost", "dvc",
-                "computer", "fromhost", "source_host", "node")  # fmt: skip
-_APP: Final = ("app", "appname", "app_name", "program", "syslog_identifier", "ident", "process.name", "process", "daemon",
-               "logger", "component", "service", "service.name", "container_name", "tag")  # fmt: skip
+_HOST: Final = (
+    *("host", "hostname", "_hostname", "host.name", "host.hostname", "devname", "device_name", "dvchost", "dvc"),
+    *("computer", "fromhost", "source_host", "node"),
+)
+_APP: Final = (
+    *("app", "appname", "app_name", "program", "syslog_identifier", "ident", "process.name", "process", "daemon"),
+    *("logger", "component", "service", "service.name", "container_name", "tag"),
+)
 _PAIR_APP: Final = ("app", "program", "daemon", "process", "component", "logger", "type")
 _PID: Final = ("pid", "_pid", "procid", "process.pid", "process_id")
 _LEVEL: Final = ("level", "severity", "loglevel", "log.level", "levelname", "lvl", "priority", "severity_label", "pri")

@@ -49,10 +49,16 @@ def download_revision(uri: str, cache_dir: Path, *, verify: bool = False) -> Rev
         raise LogwardenError(f"{uri}: {scheme}:// needs the Python package {package}: pip install {package}") from error
     except LogwardenError:
         raise
-    except FileNotFoundError as error:
-        raise InvalidInputError(f"{uri}: no model revision there: {error} was not found") from error
     except Exception as error:  # every file system of fsspec has errors of its own
-        raise LogwardenError(f"{uri}: the download failed: {type(error).__name__}: {error}") from error
+        raise _explained(uri, error) from error
+
+
+def _explained(uri: str, error: Exception) -> LogwardenError:
+    """Return an error for a person. fsspec says "not found" for web servers that cannot be reached, too."""
+    cause = error.__cause__ or error
+    if isinstance(error, FileNotFoundError) and (cause is error or getattr(cause, "status", None) == 404):
+        return InvalidInputError(f"{uri}: no model revision there: {error} was not found")
+    return LogwardenError(f"{uri}: the download failed: {type(cause).__name__}: {cause}")
 
 
 def _download(uri: str, filesystem: Any, folder: str, cache_dir: Path, *, verify: bool) -> Revision:

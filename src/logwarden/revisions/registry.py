@@ -189,8 +189,9 @@ class Registry:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time change the registry."""
+        if not self.root.is_dir():
+            raise InvalidInputError(f"no model revision in {self.root} yet: run 'logwarden train'")
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
             with (self.root / ".lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield

@@ -14,8 +14,7 @@ _SIMILARITY: Final = 0.6
 _MAX_CHILDREN: Final = 1000
 _LEAST_VALUES: Final = 8
 
-_KEY_WORDS: Final = frozenset(
-    """
+_KEY_WORDS_TEXT: Final = """
     up down accepted failed failure fail succeeded success successful successfully unsuccessful master backup fault
     enabled disabled enable disable allow allowed deny denied permit permitted drop dropped accept reject rejected
     refused pass passed block blocked connect connected disconnect disconnected open opened close closed start started
@@ -29,8 +28,8 @@ _KEY_WORDS: Final = frozenset(
     killed terminated terminating aborted abort crashed segfault healthy unhealthy degraded running root badrequest
     nxdomain servfail refused nodata dhcpack dhcpnak dhcpdecline dhcpdiscover dhcpoffer dhcprequest dhcprelease
     red yellow green major minor high low first last
-    """.split()
-)
+"""
+_KEY_WORDS: Final = frozenset(_KEY_WORDS_TEXT.split())
 _PUNCTUATION: Final = ".,;:!?()[]\"'|*-"
 _FIXED: Final = re.compile(r"\[[A-Z0-9]{5}-[A-Z0-9]{5}\]|%\S+-\d-|(?:status|agent|DPT|PROTO|IN|OUT)=")
 

@@ -129,7 +129,7 @@ function rawLines(item) {
     element(
       "li",
       { class: line.odd ? "odd" : null, title: line.where },
-      element("span", { class: "place" }, `${line.odd ? "▸ " : ""}${line.position}`),
+      element("span", { class: "place" }, `${line.odd ? "▸" : "\u00a0"} ${line.position}`),
       element("span", { class: "time" }, line.time === null ? "" : clockTime(line.time)),
       element("span", { class: "text" }, line.text),
     ),

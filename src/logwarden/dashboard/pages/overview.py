@@ -8,6 +8,7 @@ import streamlit as st
 
 from logwarden.dashboard import charts, commands
 from logwarden.dashboard.components.case_list import case_list
+from logwarden.dashboard.components.chart_title import chart_title
 from logwarden.dashboard.components.host_table import host_table
 from logwarden.dashboard.facts import duration
 from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
@@ -64,8 +65,8 @@ def _draw_running(status: PipelineStatus) -> None:
             done, total = status.progress.done, status.progress.total
             st.progress(min(1.0, done / total), text=f"{done:,} of {total:,} lines replayed ({done / total:.0%})")
         if status.listeners:
-            with st.expander("Send it a line", icon=":material/terminal:", key="send"):
-                st.code("\n".join(commands.examples(status.listeners)), language="shell", wrap_lines=True)
+            st.caption("Send it a line:")
+            st.code("\n".join(commands.examples(status.listeners)), language=None, wrap_lines=True)
 
 
 def _headline(status: PipelineStatus) -> str:
@@ -85,7 +86,7 @@ def _draw_numbers(span: timedelta | None) -> None:
         store = open_store(store_location())
         version = (store.change_token(), span)
         totals = cached("totals", version, store.totals)
-        with st.container(horizontal=True):
+        with st.container(key="numbers"):
             st.metric("Lines", f"{totals.lines:,}", border=True)
             st.metric("Anomalies", f"{totals.anomalies:,}", border=True)
             st.metric("Cases", f"{totals.cases:,}", border=True)
@@ -108,11 +109,12 @@ def _draw_charts(store: Store, start: datetime, end: datetime, version: object) 
     points = cached("activity", key, lambda: store.activity(start, None, bucket_seconds=step))
     counts = cached("counts", key, lambda: store.anomaly_counts(start, None, bucket_seconds=step))
     every = duration(step)
+    shown = charts.buckets(start, end, step)
     with st.container(border=True, gap="xxsmall"):
-        st.markdown(f"**Lines** :gray[per {every}]")
-        st.altair_chart(charts.lines_chart(points, start, end, step), key="lines", alt=f"Lines per {every}")
-        st.markdown(f"**Anomalies** :gray[per {every}]")
-        bars = charts.anomalies_chart(counts, start, end, step)
+        chart_title("Lines", f"per {every}", {})
+        st.altair_chart(charts.lines_chart(points, shown), key="lines", alt=f"Lines per {every}")
+        chart_title("Anomalies", f"per {every}", charts.SEVERITY_COLOURS)
+        bars = charts.anomalies_chart(counts, shown)
         st.altair_chart(bars, key="bars", alt=f"Anomalies per {every} by severity")
 
 

@@ -19,8 +19,10 @@ from logwarden.language.formulation import ANOMALY, DETECT, EXPLAIN, NORMAL, For
 SENTINELS = 64
 _PAD, _EOS, _UNKNOWN = 0, 1, 2
 _SPACE = "▁"
-_NEVER = -100.0
-"""Score of pieces that must not be found in text, such as a ``</s>`` that an attacker writes into a log."""
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_NEVER = -200.0
+"""Score of pieces that must not be found in text, such as a ``</s>`` that an attacker writes into a log: far below
+that of its letters one by one, all of which are pieces."""
 
 _LABELS = ((NORMAL, ANOMALY), ("normal", "abnormal"), ("normal", "unusual"), ("good", "bad"), ("no", "yes"))
 
@@ -105,6 +107,7 @@ def _learn(corpus: Iterable[str], size: int) -> list[Piece]:
             hard_vocab_limit=False,
             byte_fallback=True,
             character_coverage=0.9998,
+            required_chars=_PRINTABLE,
             normalization_rule_name="identity",
             split_digits=True,
             max_sentence_length=65536,

@@ -235,9 +235,12 @@ def _explanation(tokenizer: Any, form: Formulation, examples: Sequence[Example])
 
 
 def _corruption(tokenizer: Any, form: Formulation, examples: Sequence[Example]) -> list[Make]:
-    limit = form.max_tokens - 1
-    texts = [Tokens(*(part[:limit] for part in text)) for text in tokens(tokenizer, [e.text for e in examples])]
-    return [lambda rng, text=text: corrupt(text, form, rng) for text in texts if text.ids]
+    texts = tokens(tokenizer, [e.text for e in examples])
+    return [_corrupted(text.cut(form.max_tokens - 1), form) for text in texts]
+
+
+def _corrupted(text: Tokens, form: Formulation) -> Make:
+    return lambda rng: corrupt(text, form, rng)
 
 
 def _label_loss(odds: np.ndarray[Any, Any], label: str) -> float:
