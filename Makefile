@@ -9,6 +9,8 @@ PYTHON ?=
 SPEED ?= 20
 REPLAY ?= $(firstword $(sort $(wildcard lab/recordings/test*)))
 ARGS ?=
+# Such as "-n 2 --dist loadgroup", to run tests in several processes.
+PARALLEL ?=
 
 BIN := .venv/bin
 INPUTS := pyproject.toml constraints.txt scripts/install.py

@@ -21,7 +21,7 @@ RECORDINGS = ROOT / "lab" / "recordings"
 def main() -> int:
     """Run what was asked for."""
     options = _parser().parse_args()
-    plan = Plan(options.recording or _default_recording(), options.lines, options.runs)
+    plan = Plan(options.recording or _default_recording(), options.model, options.lines, options.runs)
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe()
     rows: list[tuple[str, Values]] = []
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of repeated traffic (default 1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default 3)")
     parser.add_argument("--recording", type=Path, help="recording to repeat (default: the first test recording in lab)")
+    parser.add_argument("--model", default="builtin", help="model revision to detect with (default builtin)")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run only this; may be repeated")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results", help="folder for the results")
     return parser

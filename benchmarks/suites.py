@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.process import Run, measure, measure_module
+from benchmarks.process import measure, measure_module
 from benchmarks.traffic import write_never_seen, write_repeated
-from logwarden.revisions.folder import read_manifest
-from logwarden.revisions.reference import BUILTIN_PATH
+from logwarden.revisions import open_revision
 
 LOGWARDEN = str(Path(sys.executable).with_name("logwarden"))
 NEVER_SEEN_LINES = 5_000
@@ -24,9 +23,22 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure with: a recording of the lab, lines of repeated traffic, number of runs of each program."""
+    """What to measure with.
+
+    Attributes
+    ----------
+    recording
+        Recording of the lab that the files are made from.
+    model
+        Revision to detect with: ``builtin`` or a folder.
+    lines
+        Lines of repeated traffic.
+    runs
+        How often each program runs.
+    """
 
     recording: Path
+    model: str
     lines: int
     runs: int
 
@@ -49,7 +61,7 @@ def repeated_traffic(plan: Plan) -> Values:
         file = Path(folder, "repeated.log")
         size = write_repeated(plan.recording, plan.lines, file)
         pairs = [
-            (_detect(file, Path(folder, f"{number}.db")), measure_module("benchmarks.drain_alone", str(file)))
+            (_detect(plan, file, Path(folder, f"{number}.db")), measure_module("benchmarks.drain_alone", str(file)))
             for number in range(plan.runs)
         ]
     found = [detected for detected, _ in pairs]
@@ -78,7 +90,7 @@ def never_seen(plan: Plan) -> Values:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "never-seen.log")
         write_never_seen(plan.recording, NEVER_SEEN_LINES, file)
-        found = [_detect(file, Path(folder, f"{number}.db")) for number in range(plan.runs)]
+        found = [_detect(plan, file, Path(folder, f"{number}.db")) for number in range(plan.runs)]
     return {
         "units": found[0]["units"],
         "anomalies": found[0]["anomalies"],
@@ -91,7 +103,7 @@ def never_seen(plan: Plan) -> Values:
 
 def training(plan: Plan) -> Values:
     """What the packaged revision says of its own training; training itself is not repeated."""
-    manifest = read_manifest(BUILTIN_PATH)
+    manifest = open_revision(plan.model).manifest
     return {
         "revision": manifest.id,
         "trained": manifest.created.isoformat(),
@@ -99,10 +111,11 @@ def training(plan: Plan) -> Values:
     }
 
 
-def _detect(file: Path, store: Path) -> Values:
+def _detect(plan: Plan, file: Path, store: Path) -> Values:
     """Run ``logwarden detect`` to a new store; rates are of the whole process, start and end included."""
     summary = store.with_suffix(".json")
-    run: Run = measure([LOGWARDEN, "detect", str(file), "--store", str(store), "--summary", str(summary)])
+    options = ["--model", plan.model, "--store", str(store), "--summary", str(summary)]
+    run = measure([LOGWARDEN, "detect", str(file), *options])
     values: Values = json.loads(summary.read_text())
     return {
         **{name: values[name] for name in ("lines", "units", "anomalies", "rejected", "cache_hit_rate", "revision")},

@@ -11,8 +11,9 @@ from logwarden.api.anomaly_model import ExplanationSpec
 from logwarden.api.record import EvidenceKind
 from logwarden.errors import InvalidInputError
 from logwarden.explain import case_title, faithful, grammar, make_explainer, render, samples, training_pairs
-from logwarden.explain.builtin import BuiltinExplainer
+from logwarden.explain.builtin import PREFIX, BuiltinExplainer
 from logwarden.explain.delexical import SLOT, delexicalise
+from logwarden.language.formulation import EXPLAIN
 from tests.explain.records import FAILED, burst, evidence, record
 
 BURST = record(burst())
@@ -85,6 +86,10 @@ def test_a_record_without_evidence_is_not_given_to_the_model() -> None:
     writer = Writer(GOOD)
     assert BuiltinExplainer(writer).explain(record()) == render(record())
     assert writer.prompts == []
+
+
+def test_the_task_has_one_name() -> None:
+    assert PREFIX == EXPLAIN
 
 
 def test_training_pairs_are_reproducible_and_a_longer_list_begins_with_the_shorter() -> None:

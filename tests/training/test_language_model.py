@@ -9,7 +9,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +38,11 @@ WORDS = ("NUM", "IP", "IFACE")
 TINY = ModelSize(
     width=32, feed_forward=64, heads=2, head_width=16, encoder_layers=1, decoder_layers=1, vocabulary=512, dropout=0.0
 )
+
+
+def tiny_config(**settings: Any) -> TrainingConfig:
+    """Return settings for one thread: two of them wait for each other where tests run side by side."""
+    return TrainingConfig(**{"size": TINY, "threads": 1, "max_tokens": 48, **settings})
 
 
 def corpus() -> list[str]:
@@ -65,16 +73,14 @@ def weights_of(folder: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines, weights = unique_weighted(corpus())
-    config = TrainingConfig(size=TINY, steps=60, batch_size=16, max_tokens=48, learning_rate=5e-3)
+    config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
     return pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", WORDS)
 
 
 @pytest.fixture(scope="module")
 def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = labelled(corpus()[::3])
-    config = TrainingConfig(
-        lora=Lora(rank=8, alpha=32), steps=120, batch_size=16, max_tokens=48, learning_rate=1e-2, evaluate_every=40
-    )
+    config = tiny_config(lora=Lora(rank=8, alpha=32), steps=120, batch_size=16, learning_rate=1e-2, evaluate_every=40)
     return fine_tune(base, examples[:-60], examples[-60:], config, tmp_path_factory.mktemp("tuned") / "tuned")
 
 
@@ -115,12 +121,12 @@ def test_tokens_written_into_a_log_line_are_text() -> None:
 
 def test_a_corpus_is_needed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no text to pretrain on"):
-        pretrain([], [], TrainingConfig(size=TINY), tmp_path / "base")
+        pretrain([], [], tiny_config(), tmp_path / "base")
 
 
 def test_pretraining_lowers_the_loss_on_lines_held_out(base: Path, tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
-    start = TrainingConfig(size=TINY, steps=1, batch_size=16, max_tokens=48)
+    start = tiny_config(steps=1, batch_size=16)
     untrained = pretrain(lines, weights, start, tmp_path / "start", WORDS)
     first = json.loads((untrained / "training.json").read_text())["best_loss"]
     assert json.loads((base / "training.json").read_text())["best_loss"] < first - 1
@@ -128,7 +134,7 @@ def test_pretraining_lowers_the_loss_on_lines_held_out(base: Path, tmp_path: Pat
 
 def test_the_same_run_again_is_not_run_again(base: Path) -> None:
     lines, weights = unique_weighted(corpus())
-    config = TrainingConfig(size=TINY, steps=60, batch_size=16, max_tokens=48, learning_rate=5e-3)
+    config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
     before = (base / "model.safetensors").stat().st_mtime_ns
     assert pretrain(lines, weights, config, base, WORDS) == base
     assert (base / "model.safetensors").stat().st_mtime_ns == before
@@ -147,6 +153,7 @@ def test_embeddings_stay_tied_after_the_merge(tuned: Path) -> None:
     assert "lm_head.weight" not in weights
 
 
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")  # raised inside peft
 def test_adapter_fits_the_base_model(base: Path, tuned: Path) -> None:
     import torch
     from peft import PeftModel
@@ -187,7 +194,7 @@ def test_foreign_text_has_a_higher_loss(model: LanguageModel) -> None:
 
 
 def test_word_losses_add_up_to_the_loss_of_the_text(model: LanguageModel) -> None:
-    text = "bgpd: closed session from IP port NUM {weird} café </s> <extra_id_0>"
+    text = "bgpd: closed session from IP {weird} café </s> <extra_id_0>"
     words = model.token_losses(text)
     assert [word for word, _ in words] == text.split()
     tokens = len(model._tokenizer.encode(text, add_special_tokens=False).ids)
@@ -220,26 +227,26 @@ def test_serving_imports_no_torch(exported: Path) -> None:
 
 def test_normal_texts_alone_are_enough(base: Path, tmp_path: Path) -> None:
     normal = [Example("detect", line, "normal") for line in corpus()[:50]]
-    config = TrainingConfig(steps=3, batch_size=8, max_tokens=48)
+    config = tiny_config(steps=3, batch_size=8)
     out = fine_tune(base, normal[:40], normal[40:], config, tmp_path / "out")
     assert set(json.loads((out / "training.json").read_text())["history"][-1]) == {"step", "loss", "corruption"}
 
 
 def test_anomalies_alone_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no normal text"):
-        fine_tune(base, [Example("detect", "x", "anomaly")], [], TrainingConfig(steps=1), tmp_path / "out")
+        fine_tune(base, [Example("detect", "x", "anomaly")], [], tiny_config(steps=1), tmp_path / "out")
 
 
 def test_training_stops_when_validation_gets_no_better(base: Path, tmp_path: Path) -> None:
     examples = labelled(corpus()[:40])
-    config = TrainingConfig(steps=500, batch_size=8, max_tokens=48, learning_rate=1.0, evaluate_every=2, patience=2)
+    config = tiny_config(steps=500, batch_size=8, learning_rate=1.0, evaluate_every=2, patience=2)
     out = fine_tune(base, examples, examples[:20], config, tmp_path / "out")
     assert json.loads((out / "training.json").read_text())["steps"] < 100
 
 
 def test_the_time_budget_ends_a_run(tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
-    config = TrainingConfig(size=TINY, steps=1_000_000, batch_size=4, max_tokens=48, time_budget=1.0)
+    config = tiny_config(steps=1_000_000, batch_size=4, time_budget=1.0)
     out = pretrain(lines, weights, config, tmp_path / "base", WORDS)
     report = json.loads((out / "training.json").read_text())
     assert 0 < report["steps"] < 1_000_000
@@ -258,13 +265,9 @@ resumable(Path(sys.argv[1]))
 def resumable(out: Path) -> Path:
     """Run the training that the next test interrupts: a resume point after every step."""
     lines, weights = unique_weighted(corpus())
-    size = ModelSize(**{**{name: getattr(TINY, name) for name in TINY.__slots__}, "dropout": 0.1})
-    config = TrainingConfig(size=size, steps=80, batch_size=8, max_tokens=48, threads=1, evaluate_every=20)
-    return pretrain(lines, weights, TrainingConfig(**{**_fields(config), "checkpoint_seconds": 0.0}), out, WORDS)
-
-
-def _fields(config: TrainingConfig) -> dict[str, object]:
-    return {name: getattr(config, name) for name in config.__slots__}
+    size = replace(TINY, dropout=0.1)
+    config = tiny_config(size=size, steps=40, batch_size=4, evaluate_every=10, checkpoint_seconds=0.0)
+    return pretrain(lines, weights, config, out, WORDS)
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(tmp_path: Path) -> None:
@@ -285,12 +288,12 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(tmp_path: Path) -> None
         np.testing.assert_array_equal(resumed[name], value, err_msg=name)
     history = [json.loads((folder / "training.json").read_text())["history"] for folder in (killed, undisturbed)]
     assert history[0] == history[1]
-    assert not any(state.iterdir())
+    assert not state.exists()
 
 
-def wait_for(condition: object, process: subprocess.Popen[bytes]) -> None:
+def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + 240
-    while not condition():  # type: ignore[operator]
+    while not condition():
         assert process.poll() is None, "the training ended by itself"
         assert time.monotonic() < end, "no resume point appeared"
         time.sleep(0.01)
@@ -319,7 +322,7 @@ def flan(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_any_t5_can_be_the_base(flan: Path, tmp_path: Path) -> None:
     examples = labelled(corpus()[:20])
-    config = TrainingConfig(steps=4, batch_size=4, max_tokens=48)
+    config = tiny_config(steps=4, batch_size=4)
     out = fine_tune(flan, examples, examples[:10], config, tmp_path / "out")
     export(out, out, corpus()[:10])
     model = LanguageModel.load(out)
@@ -334,12 +337,12 @@ def test_any_t5_can_be_the_base(flan: Path, tmp_path: Path) -> None:
 def test_a_base_that_is_no_t5_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(InvalidInputError, match="model type is 'bert', expected 't5'"):
-        fine_tune(tmp_path, [Example("detect", "x", "normal")], [], TrainingConfig(), tmp_path / "out")
+        fine_tune(tmp_path, [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
 
 
 def test_a_base_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="cannot be loaded"):
-        fine_tune(tmp_path / "gone", [Example("detect", "x", "normal")], [], TrainingConfig(), tmp_path / "out")
+        fine_tune(tmp_path / "gone", [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
 
 
 def test_cuda_without_a_device_is_one_clear_message(base: Path, tmp_path: Path) -> None:
@@ -349,4 +352,4 @@ def test_cuda_without_a_device_is_one_clear_message(base: Path, tmp_path: Path) 
         pytest.skip("this machine has a CUDA device")
     examples = [Example("detect", line, "normal") for line in corpus()[:20]]
     with pytest.raises(InvalidInputError, match="torch finds no CUDA device"):
-        fine_tune(base, examples, [], TrainingConfig(device="cuda", steps=1), tmp_path / "out")
+        fine_tune(base, examples, [], tiny_config(device="cuda", steps=1), tmp_path / "out")

@@ -44,13 +44,13 @@ class Ensemble:
         channels: Sequence[Channel],
         tails: Mapping[EvidenceKind, Tail],
         weights: Mapping[str, float],
-        method: str,
+        combination: str,
         threshold: float,
     ) -> None:
         self.channels = list(channels)
         self.tails = dict(tails)
         self.weights = dict(weights)
-        self.method = method
+        self.combination = combination
         self.threshold = threshold
         rates = [channel for channel in channels if isinstance(channel, RateChannel)]
         self._rate = rates[0] if rates else None
@@ -70,7 +70,7 @@ class Ensemble:
         surprises = {channel.name: 0.0 for channel in self.channels}
         for surprise, name, _ in findings:
             surprises[name] = max(surprises[name], surprise)
-        combined = combine(np.array([list(surprises.values())]), self._weights, self.method)[0]
+        combined = combine(np.array([list(surprises.values())]), self._weights, self.combination)[0]
         findings.sort(key=lambda item: -item[0])
         return Scored(unit, to_score(float(combined)), surprises, findings)
 
@@ -89,7 +89,7 @@ class Ensemble:
             "channels": {channel.name: channel.to_json() for channel in self.channels},
             "tails": {kind.value: tail.to_json() for kind, tail in self.tails.items()},
             "weights": self.weights,
-            "method": self.method,
+            "combination": self.combination,
             "threshold": self.threshold,
         }
 
@@ -105,7 +105,7 @@ class Ensemble:
             ],
             {EvidenceKind(kind): Tail.from_json(tail) for kind, tail in fitted["tails"].items()},
             fitted["weights"],
-            fitted["method"],
+            fitted["combination"],
             fitted["threshold"],
         )
 
@@ -119,8 +119,8 @@ class Ensemble:
             channel.restore(state[channel.name])
 
 
-def combine(surprises: NDArray[np.float64], weights: NDArray[np.float64], method: str) -> NDArray[np.float64]:
+def combine(surprises: NDArray[np.float64], weights: NDArray[np.float64], combination: str) -> NDArray[np.float64]:
     """Combine surprises, shape (units, channels), to one per unit: ``average`` (weighted) or ``maximum``."""
-    if method == "maximum":
+    if combination == "maximum":
         return np.asarray((surprises * (weights > 0)).max(axis=1))
     return np.asarray(surprises @ weights / weights.sum())

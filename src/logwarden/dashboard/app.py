@@ -11,6 +11,8 @@ from logwarden.dashboard.session import open_store, store_location
 from logwarden.store import StoreError
 
 HERE = Path(__file__).parent
+# Not a folder "pages": Streamlit would run those by itself, without this frame, when one is the first to be asked for.
+SCREENS = HERE / "screens"
 
 
 def main() -> None:
@@ -20,9 +22,9 @@ def main() -> None:
     st.html(HERE / "style.css")
     page = st.navigation(
         [
-            st.Page("pages/overview.py", title="Overview", icon=":material/monitoring:", default=True),
-            st.Page("pages/anomalies.py", title="Anomalies", icon=":material/crisis_alert:"),
-            st.Page("pages/cases.py", title="Cases", icon=":material/folder_open:"),
+            st.Page(SCREENS / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
+            st.Page(SCREENS / "anomalies.py", title="Anomalies", icon=":material/crisis_alert:"),
+            st.Page(SCREENS / "cases.py", title="Cases", icon=":material/folder_open:"),
         ],
         position="top",
     )

@@ -179,8 +179,18 @@ _PERCENT = re.compile(rf"(?<![\w.])({_AMOUNT}) ?(?:%|percent\b|per cent\b)", re.
 _NUMBER = re.compile(rf"(?<![\w.,])(?:{_AMOUNT})(?![\w]|[.,]\d)(?: ?(times|x|×))?", re.IGNORECASE)
 
 
+def _known_quantities(draft: _Draft) -> Iterator[str]:
+    """Cross out the durations and percentages of the evidence, before a host named ``6`` is found in ``6 h``."""
+    for pattern, read in _WITH_UNIT:
+        for match in list(pattern.finditer(draft.rest)):
+            measure = read(match[0])
+            if draft.allowed.has_number(measure):
+                yield from _judge_number(draft, match[0], measure, match.start())
+                draft.cross_out(*match.span())
+
+
 def _numbers(draft: _Draft) -> Iterator[str]:
-    for pattern, read in ((_PERCENT, _percentage), (_DURATION, _span), (_NUMBER, _bare)):
+    for pattern, read in (*_WITH_UNIT, (_NUMBER, _bare)):
         for match in list(pattern.finditer(draft.rest)):
             yield from _judge_number(draft, match[0], read(match[0]), match.start())
             draft.cross_out(*match.span())
@@ -243,6 +253,9 @@ def _amount(text: str) -> tuple[float, int]:
     """Return the absolute value and the number of decimals: the sign is a matter of wording (ahead, behind)."""
     plain = text.replace(",", "").lstrip("-−")
     return float(plain), len(plain.partition(".")[2])
+
+
+_WITH_UNIT = ((_PERCENT, _percentage), (_DURATION, _span))
 
 
 def _number_words(draft: _Draft) -> Iterator[str]:
@@ -345,6 +358,7 @@ def _grounding(draft: _Draft) -> Iterator[str]:
 _RULES: tuple[_Rule, ...] = (
     _commands_and_hints,
     _double_quotes,
+    _known_quantities,
     _names,
     _single_quotes,
     _times,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from logwarden.api.record import AnomalyRecord, EvidenceKind
 from logwarden.explain import phrases
 
-_SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9][\w.:@-]{0,63}")
+_SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
 
 
 _OF_PROGRAM = "journalctl -u APP"

@@ -14,6 +14,7 @@ MAX_FINDINGS = 3
 _TITLE_LENGTH = 110
 _TITLE_HOSTS = 3
 _SAME_TEXT = "this message"
+_UNNAMED = "On an unknown host"
 
 
 def render(record: AnomalyRecord) -> Explanation:
@@ -23,7 +24,7 @@ def render(record: AnomalyRecord) -> Explanation:
     if host is None:
         findings = [*findings[: MAX_FINDINGS - 1], _score_alone(record)]
     first, *others = findings
-    opening = f"{host}: {first}." if host else f"{_capital(first)}."
+    opening = f"{host or _UNNAMED}: {first}."
     return Explanation(
         text=" ".join([opening, *(f"Also, {finding}." for finding in others), hint(record)]),
         backend="plain",
@@ -67,10 +68,6 @@ def _score_alone(record: AnomalyRecord) -> str:
     if score is None or threshold is None:
         return f"{lines} were found anomalous"
     return f"{lines} were given a score of {score} against a threshold of {threshold}"
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
 
 
 _TITLES = {

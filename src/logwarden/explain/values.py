@@ -2,7 +2,7 @@
 
 The faithfulness check reads text with the same rules, so every rule is stated once, here:
 
-- a whole number is written exactly; other numbers with three significant digits;
+- a whole number is written exactly; other numbers with three significant digits, or without decimals from 100 on;
 - a duration is written in its two largest useful units, rounded to the smaller one (``3 min 20 s``, ``2 h 5 min``);
 - log text appears only between double quotes, on one line and cut to :data:`QUOTE_LENGTH` characters;
 - a name (host, program) keeps only the characters that names are made of.
@@ -39,7 +39,7 @@ def number(value: Value | None) -> str | None:
         return str(int(value))
     if abs(value) < _SMALLEST:
         return None
-    return format(Decimal(f"{value:.3g}"), "f")
+    return str(round(value)) if abs(value) >= 100 else format(Decimal(f"{value:.3g}"), "f")
 
 
 def duration(seconds: Value | None) -> str | None:

@@ -91,7 +91,8 @@ def _read_object(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InvalidInputError(
-            f"{path} not found; a language model folder holds {FILE_NAME}, tokenizer.json, encoder.onnx and decoder.onnx"
+            f"{path} not found; a language model folder holds {FILE_NAME}, tokenizer.json, "
+            "encoder.onnx and decoder.onnx"
         ) from None
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"{path}: cannot be read as JSON ({error}); export the model again") from error

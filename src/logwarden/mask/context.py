@@ -74,6 +74,7 @@ _CALENDAR: Final = re.compile(
 )
 # Lists of values: how many there are says little, and every length would be a text of its own.
 _REPEATS: Final = re.compile(r"(?<!\S)((?:NUM|HEX|IP|IPV6|MAC|TIME|DATE|ID|HOST|blk_NUM)[,;]?)(?: \1){2,}(?!\S)")
+_LISTS: Final = re.compile(r"(?<!\w)(NUM|HEX|IP|IPV6)(?:,\1){2,}(?!\w)")
 _DNS_ANSWERS: Final = frozenset(
     ("IP", "IPV6", "HOST", "NXDOMAIN", "SERVFAIL", "REFUSED", "CNAME", "DNSKEY", "DS", "TXT", "duplicate")
 )
@@ -108,6 +109,7 @@ _RULES: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
     (_SEQUENCE, r"\1HEX"),
     (_CALENDAR, "DATE"),
     (_REPEATS, r"\1 \1"),
+    (_LISTS, r"\1,\1"),
 )
 
 

@@ -14,6 +14,9 @@ MASK_VERSION: Final = 1
 _words: Final = WordMasks()
 _mask_of: Final = _words.__getitem__
 
+LONGEST: Final = 8192
+"""Characters of a message that are masked: far more than a model reads."""
+
 _texts: Final[dict[str, str]] = {}
 _TEXT_CACHE_SIZE: Final = 16_384
 _LONGEST_CACHED: Final = 2048
@@ -21,14 +24,17 @@ _MOST_PASSES: Final = 8
 
 _APP_CACHE_SIZE: Final = 4096
 _apps: Final[dict[str, str]] = {}
-_APP_NOISE: Final = re.compile(r"\[.*|\d+|[\x00-\x20{}<>\\^`~\ud800-\udfff]+")
+_APP_NOISE: Final = re.compile(r"\[.*|(?<![A-Za-z])\d+|\d+(?=\Z|\[)|[\x00-\x20{}<>\\^`~\ud800-\udfff]+")
 
 
 def mask(message: str) -> str:
     """Replace what varies in a message (numbers, addresses, names, times) by words such as ``NUM`` and ``IP``.
 
-    White space is reduced to single spaces, and characters unknown to T5's vocabulary are gone. Idempotent.
+    White space is reduced to single spaces, characters unknown to T5's vocabulary are gone, and what exceeds
+    :data:`LONGEST` characters is cut off. Idempotent.
     """
+    if len(message) > LONGEST:
+        message = _cut(message)
     if '"' in message:
         message = mask_web(message)
     text = " ".join(map(_mask_of, message.split()))
@@ -44,7 +50,7 @@ def _settle(text: str) -> str:
     for _ in range(_MOST_PASSES):
         before = masked
         masked = mask_context(" ".join(masked.replace(EMPTY, " ").split()))
-        masked = " ".join(map(_mask_of, mask_web(masked).split()))
+        masked = _cut(" ".join(map(_mask_of, mask_web(masked).split())))
         if masked == before:
             break
     if len(text) <= _LONGEST_CACHED:
@@ -52,6 +58,13 @@ def _settle(text: str) -> str:
             _texts.clear()
         _texts[text] = masked
     return masked
+
+
+def _cut(text: str) -> str:
+    """At most :data:`LONGEST` characters, cut between words where there is a space."""
+    if len(text) <= LONGEST:
+        return text
+    return text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
 
 
 def line_text(app: str, masked: str) -> str:

@@ -133,7 +133,7 @@ _IPV6: Final = (
     rf"|(?:{_HEX4}(?::{_HEX4}){{0,6}})?::(?:{_HEX4}(?::{_HEX4}){{0,6}})?(?::?{_IPV4})?"
 )
 _LINUX_INTERFACE: Final = (
-    r"(?:[a-z][a-z0-9]*-)*(?:eth|ens|eno|enp|veth|br|bond|team|wlan|wlp|tun|tap|vlan|vxlan|vrrp|dummy|docker|virbr|ppp"
+    r"(?:[a-z][a-z0-9]{0,15}-){0,4}(?:eth|ens|eno|enp|veth|br|bond|team|wlan|wlp|tun|tap|vlan|vxlan|vrrp|dummy|docker|virbr|ppp"
     r"|wg|em|irb|ae|fxp|macvlan)[-.]?\d\w*(?:[./@:]\w*\d\w*)*(?!\w)"
 )
 _JUNOS_INTERFACE: Final = r"(?:ge|xe|et|fe|so|hu|gr|st|lt|mt|sp|vt)-\d+/\d+/\d+(?:[.:]\d+)*"
@@ -141,6 +141,7 @@ _CISCO_INTERFACE: Final = (
     r"(?:[A-Z][A-Za-z]*Eth(?:ernet)?|[A-Za-z]+GigE|[Ee]thernet|Vlan|[Pp]ort-[Cc]hannel|Loopback|Tunnel|Serial|Management"
     r"|mgmt|Gi|Te|Fa|Hu|Fo|Po|Eth|Et|et|Vl|Lo|Bundle-Ether)\d+(?:[/.:]\d+)*(?!\w)"
 )
+_NUMBER: Final = r"(?:\d{1,3}(?:,\d{3})+(?![\d,.:/-])|\d+(?:[.:]\d+)*)"
 _UNIT: Final = r"(?:[mun]?s|sec|min|[hdw]|[kKMGT]?i?[bB]|[kKMG]|[kMG]?bps|[kMG]?bit)(?![A-Za-z0-9])"
 _ISO_TIME: Final = r"[T_-]\d\d[:.]\d\d[:.]\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?"
 
@@ -161,20 +162,21 @@ _RULES: Final[tuple[tuple[str, str], ...]] = (
     ("TIME", r"(?<![A-Za-z0-9])(?:\d+[wdhms]){2,}(?![A-Za-z0-9])"),
     ("IPV6", rf"(?<![0-9A-Za-z:])(?:{_IPV6})(?:%[\w.-]+)?(?![0-9A-Za-z])"),
     ("IP", rf"(?<![0-9])(?<!\d\.){_IPV4}(?!\.?\d|\.[A-Za-z][\w-]*\.)"),
-    ("IFACE", rf"(?<![\w.]){_LINUX_INTERFACE}|(?<![\w.-])(?:{_JUNOS_INTERFACE}|{_CISCO_INTERFACE})"),
+    ("IFACE", rf"(?<![\w.-])(?:{_LINUX_INTERFACE}|{_JUNOS_INTERFACE}|{_CISCO_INTERFACE})"),
     ("HOST", rf"(?<![\w.@/-])(?:[A-Za-z0-9_-]+\.)+(?:{_TOP_LEVEL})(?!\.?[\w-])"),
     ("HEX", r"(?<![A-Za-z0-9])0[xX][0-9A-Fa-f]+(?![A-Za-z0-9])"),
-    ("NUM", rf"(?<![A-Za-z0-9])(?:(?<![)\]-])[+-])?\d+(?:[.,:]\d+)*(?:(?![A-Za-z0-9])|(?={_UNIT}))"),
+    ("NUM", rf"(?<![A-Za-z0-9])(?:(?<![)\]-])[+-])?{_NUMBER}(?:(?![A-Za-z0-9])|(?={_UNIT}))"),
     ("run", r"(?<![A-Za-z0-9])[A-Za-z]*\d[A-Za-z0-9]*"),
-    ("NUM", r"\d+(?:[.,:]\d+)*"),
+    ("NUM", r"\d+(?:[.:]\d+)*"),
 )
 _PATTERN: Final = re.compile("|".join(f"(?P<g{index}>{pattern})" for index, (_, pattern) in enumerate(_RULES)))
 _RULE_NAMES: Final = {f"g{index}": name for index, (name, _) in enumerate(_RULES)}
 
-# Not the units of systemd, getty@tty1.service.
+# Not the units of systemd, getty@tty1.service, nor cron's @daily.
+_NO_UNIT: Final = r"(?![\w.-]*\.(?:service|socket|timer|target|slice|scope|mount)(?![\w.-]))"
 _EMAIL: Final = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,255}(?:\.[\w-]{1,63})*"
-    r"(?<!\.service)(?<!\.socket)(?<!\.timer)(?<!\.target)(?<!\.slice)"
+    rf"(?<![\w.+-])[\w.+!#$%&*?-]{{1,64}}@{_NO_UNIT}[\w-]{{1,255}}(?:\.[\w-]{{1,63}})*"
+    rf"|@{_NO_UNIT}[\w-]{{1,255}}(?:\.[\w-]{{1,63}})+"
 )
 _USER: Final = re.compile(
     r"(?<![A-Za-z])((?:[a-z]?user(?:name|id)?|logname|acct|account|login)=[\"']?)(?!root\b|\(|USER\b)([^\s;,\"'()\[\]]+)"

@@ -9,7 +9,7 @@ from typing import Final
 from logwarden.events import ParsedLine
 from logwarden.parse.times import Clock, fraction
 
-MNEMONIC: Final = re.compile(r"%([A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)-(?:[A-Za-z]+-)?([0-7])-[A-Z0-9_]+")
+MNEMONIC: Final = re.compile(r"%([A-Za-z][A-Za-z0-9_]*(?:-[A-Za-z][A-Za-z0-9_]*)*)-([0-7])-[A-Z0-9_]+")
 _LONGEST_PREFIX: Final = 200
 _STAMP: Final = re.compile(
     r"[*.]?(?:(?P<before>\d{4}) )?(?P<month>[A-Z][a-z]{2,8}) {1,2}(?P<day>\d{1,2})(?: (?P<after>\d{4}))? "
@@ -36,6 +36,8 @@ def read_cisco(body: str, clock: Clock, received: float | None) -> ParsedLine | 
     if match is None:
         return None
     facility = match[1]
+    if facility.partition("-")[0] in _ASA:  # %ASA-session-5-106100
+        facility = facility.partition("-")[0]
     prefix = body[:start]
     if (simple := _IOS(prefix)) is not None and facility not in _ASA:
         host, stamp, part, zone = simple.groups()

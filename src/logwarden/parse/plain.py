@@ -11,7 +11,7 @@ from logwarden.parse.times import Clock, fraction
 
 _LEVEL: Final = (
     r"\[?(?P<level>EMERG|ALERT|CRIT|CRITICAL|FATAL|SEVERE|ERROR|WARNING|WARN|NOTICE|INFO|DEBUG|TRACE"
-    r"|emerg|alert|crit|error|warn|notice|info|debug)\]?"
+    r"|emerg|alert|crit|error|warn|notice|info|debug)\b\]?"
 )
 _PART: Final = r"(?P<part>[.,]\d{1,9})?"
 _CLOCK: Final = r"(?P<clock>\d\d:\d\d:\d\d)"
@@ -20,8 +20,8 @@ _TAGGED: Final = re.compile(r"([A-Za-z_][\w./()-]{0,63})(?:\[(\d{1,10})\])?: ")
 
 # Year, month, day, hour, minute and second in ISO order; then an optional level, then log4j's thread and class.
 _ISO: Final = re.compile(
-    rf"\[?(?P<stamp>\d{{4}}[-/.]\d\d?[-/.]\d\d?[T ]\d\d:\d\d:\d\d){_PART} ?(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?"
-    rf"[ ,:-]*(?:{_LEVEL}\b:?\s*(?:\[(?P<pid>[^\]]{{0,64}})\] (?P<app>[A-Za-z_]\w*(?:\.[\w$]+)+): )?)?"
+    rf"\[?(?P<stamp>\d{{4}}[-/.]\d\d?[-/.]\d\d?[T ]\d\d:\d\d:\d\d){_PART}(?:\.\d{{1,3}})? ?"
+    rf"(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?[ ,:-]*(?:{_LEVEL}:?\s*(?:\[(?P<pid>[^\]]{{0,64}})\] (?P<app>[A-Za-z_]\w*(?:\.[\w$]+)+): )?)?"
 )
 # Hadoop's "081109 203615 148 INFO component: message".
 _COMPACT: Final = re.compile(rf"(?P<date>\d{{6}}) (?P<clock>\d{{6}}) (?P<pid>\d+) {_LEVEL} (?P<app>[^\s:]+): ")

@@ -25,12 +25,12 @@ _APP: Final = (
     *("app", "appname", "app_name", "program", "syslog_identifier", "ident", "process.name", "process", "daemon"),
     *("logger", "component", "service", "service.name", "container_name", "tag"),
 )
-_PAIR_APP: Final = ("app", "program", "daemon", "process", "component", "logger", "type")
+_PAIR_APP: Final = ("program", "daemon", "process", "component", "logger", "type", "app")
 _PID: Final = ("pid", "_pid", "procid", "process.pid", "process_id")
 _LEVEL: Final = ("level", "severity", "loglevel", "log.level", "levelname", "lvl", "priority", "severity_label", "pri")
 _FACILITY: Final = ("facility", "syslog_facility", "facility_label")
 
-_PAIR: Final = re.compile(r"(?<![^\s,;|])([A-Za-z_@][\w.@-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;\"]*))")
+_PAIR: Final = re.compile(r"(?<![^\s,;|])([A-Za-z_@][\w.@-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|([^\s,;|\"]*))")
 _CEF_HEAD: Final = re.compile(r"CEF: ?\d+(?:\.\d+)?\|" + r"((?:[^|\\]|\\.)*)\|" * 6)
 _LEEF_HEAD: Final = re.compile(r"LEEF: ?(\d)(?:\.\d+)?\|([^|]*)\|([^|]*)\|([^|]*)\|([^|]*)\|(?:([^|=\t]{0,8})\|)?")
 _CEF_PAIR: Final = re.compile(r"(?:^|(?<=\s))([A-Za-z_][\w.\[\]-]{0,63})=")
@@ -61,6 +61,8 @@ def read_json(line: ParsedLine, clock: Clock, received: float | None) -> ParsedL
     if severity is not None:
         _take(fields, lower, _LEVEL)
     facility = facility_of(_value(fields, lower, _FACILITY))
+    if facility is not None:
+        _take(fields, lower, _FACILITY)
     message = _take(fields, lower, _MESSAGE)
     words = [f"{key}={_quoted(str(item))}" for key, item in fields.items()]
     return ParsedLine(
@@ -121,7 +123,7 @@ def read_key_value(line: ParsedLine, clock: Clock, received: float | None) -> Pa
     return line._replace(
         format="keyvalue",
         time=line.time if when is None else when,
-        host=str(_value(pairs, keys, _HOST) or line.host),
+        host=str(pairs.get("devname") or line.host or _value(pairs, keys, _HOST) or ""),
         app=str(_value(pairs, keys, _PAIR_APP) or ""),
         pid=str(_value(pairs, keys, _PID) or ""),
         severity=line.severity if line.severity is not None else severity,

@@ -342,6 +342,7 @@ class Spool:
             os.fdatasync(file.fileno())
         except OSError:
             file.truncate(self._file_bytes)
+            file.seek(self._file_bytes)
             raise
         self._file_bytes += len(data)
         self._position, self._block = position, number

@@ -17,8 +17,9 @@ from logwarden.channels.calibration import Tail, to_score
 from logwarden.channels.ensemble import Scored, combine
 from logwarden.datasets import Recording
 from logwarden.detect import DetectionModel
+from logwarden.errors import InvalidInputError
 from logwarden.evaluation.alarms import IncidentMetrics
-from logwarden.evaluation.thresholds import best_threshold, quality
+from logwarden.evaluation.thresholds import ScoredAlarms, best_threshold, quality
 from logwarden.evaluation.units import RecordingUnits, alarm_of, is_normal, normal_units
 
 Units = Sequence[RecordingUnits]
@@ -37,6 +38,7 @@ _DEFAULT_SCALE = {
     EvidenceKind.MODEL_VERDICT: 2.0,
     EvidenceKind.UNLIKELY_TEXT: 0.5,
 }
+_ENOUGH_FAULTS = 5
 _WEIGHTS = (0.0, 0.5, 1.0, 2.0)
 _THRESHOLDS = np.arange(0.4, 8.0, 0.05)
 
@@ -45,14 +47,15 @@ _THRESHOLDS = np.arange(0.4, 8.0, 0.05)
 class Choice:
     """How channels are combined, the threshold (a score in [0, 1]), and what they gave on the validation part."""
 
-    method: str
+    combination: str
     weights: dict[str, float]
+    method: str
     threshold: float
     metrics: IncidentMetrics
 
     def to_json(self) -> dict[str, Any]:
         """Return the part of a revision's fitted values that this choice settles."""
-        return {"method": self.method, "weights": self.weights, "threshold": self.threshold}
+        return {"combination": self.combination, "weights": self.weights, "threshold": self.threshold}
 
 
 def fit_channels(model: DetectionModel, parts: Units) -> DetectionModel:
@@ -86,20 +89,75 @@ def calibrate(model: DetectionModel, parts: Units) -> DetectionModel:
     return replace(model, fitted=model.fitted | {"tails": tails})
 
 
-def choose(model: DetectionModel, parts: Units, channels: Sequence[str] = CHANNELS) -> Choice:
-    """Choose weights and threshold by incident F1 on the validation recordings, then by fewest false alarms."""
+def choose(
+    model: DetectionModel,
+    parts: Units,
+    channels: Sequence[str] = CHANNELS,
+    *,
+    method: str = "auto",
+    quantile: float = 0.999,
+) -> Choice:
+    """Choose the combination and the threshold on the validation recordings.
+
+    Parameters
+    ----------
+    channels
+        The channels to combine; the others get weight 0.
+    method
+        ``F1`` takes the combination and threshold with the best incident F1, then the fewest false alarms;
+        ``Quantile`` takes the plain average and the score that ``quantile`` of the normal units stay below; the name
+        of a PyOD threshold (``pyod.models.thresholds``) takes the plain average and the score that it finds;
+        ``auto`` is F1 where there are at least 5 faults, else Quantile.
+    """
     scored = list(_score(model, parts))
+    if method == "auto":
+        faults = sum(len(recording.faults) for recording, _ in parts)
+        method = "F1" if faults >= _ENOUGH_FAULTS else "Quantile"
+    if method == "F1":
+        return _choose_by_f1(model, scored, channels)
+    weights = _weights(channels, [1.0] * len(channels))
+    surprises = np.concatenate([_combine(units, "average", weights) for _, units in scored])
+    if method == "Quantile":
+        normal = [is_normal(one.unit, recording) for recording, units in scored for one in units]
+        threshold = float(np.quantile(surprises[normal], quantile))
+    else:
+        threshold = _pyod_threshold(method, surprises)
+    alarms = _alarms(model, scored, "average", weights)
+    _, metrics = best_threshold(alarms, np.array([threshold]))
+    return Choice("average", weights, method, round(to_score(threshold), 5), metrics)
+
+
+def _choose_by_f1(
+    model: DetectionModel, scored: Sequence[tuple[Recording, list[Scored]]], channels: Sequence[str]
+) -> Choice:
     best: Choice | None = None
-    for method, weights in _combinations(channels):
-        alarms = [
-            (recording, [alarm_of(one.unit, model.unit) for one in units], _combine(units, method, weights))
-            for recording, units in scored
-        ]
-        surprise, metrics = best_threshold(alarms, _THRESHOLDS)
+    for combination, weights in _combinations(channels):
+        surprise, metrics = best_threshold(_alarms(model, scored, combination, weights), _THRESHOLDS)
         if best is None or quality(metrics) > quality(best.metrics):
-            best = Choice(method, weights, round(to_score(surprise), 5), metrics)
+            best = Choice(combination, weights, "F1", round(to_score(surprise), 5), metrics)
     assert best is not None
     return best
+
+
+def _alarms(
+    model: DetectionModel,
+    scored: Sequence[tuple[Recording, list[Scored]]],
+    combination: str,
+    weights: Mapping[str, float],
+) -> ScoredAlarms:
+    return [
+        (recording, [alarm_of(one.unit, model.unit) for one in units], _combine(units, combination, weights))
+        for recording, units in scored
+    ]
+
+
+def _pyod_threshold(name: str, surprises: NDArray[np.float64]) -> float:
+    from pyod.models import thresholds
+
+    anomalous = np.asarray(getattr(thresholds, name)().eval(surprises)) == 1
+    if not anomalous.any():
+        raise InvalidInputError(f"threshold method {name} finds no outlier in the validation part: take F1 or Quantile")
+    return float(surprises[anomalous].min())
 
 
 def _tails(raws: Mapping[EvidenceKind, Sequence[float]], units: int) -> dict[EvidenceKind, Tail]:
@@ -134,6 +192,6 @@ def _weights(channels: Sequence[str], values: Sequence[float]) -> dict[str, floa
     return {name: given.get(name, 0.0) for name in CHANNELS}
 
 
-def _combine(scored: Sequence[Scored], method: str, weights: Mapping[str, float]) -> NDArray[np.float64]:
+def _combine(scored: Sequence[Scored], combination: str, weights: Mapping[str, float]) -> NDArray[np.float64]:
     surprises = np.array([[one.surprises[name] for name in CHANNELS] for one in scored])
-    return combine(surprises, np.array([weights[name] for name in CHANNELS]), method)
+    return combine(surprises, np.array([weights[name] for name in CHANNELS]), combination)

@@ -50,6 +50,8 @@ class Plan:
         ``scratch``, ``builtin``, a Hugging Face name, or a folder with a T5.
     pretraining, tuning
         Settings of the language model; ``pretraining`` is used with base ``scratch`` only.
+    threshold, quantile
+        How the threshold is found, see :func:`logwarden.training.fitting.choose`.
     work
         Folder for what a rerun can use again: checkpoints and finished steps, keyed by their inputs.
     """
@@ -60,6 +62,8 @@ class Plan:
     unit: UnitConfig = field(default_factory=UnitConfig)
     pretraining: TrainingConfig = field(default_factory=TrainingConfig)
     tuning: TrainingConfig = field(default_factory=TrainingConfig)
+    threshold: str = "auto"
+    quantile: float = 0.999
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def train(plan: Plan, parts: Parts, root: Path) -> Revision:
         cache=ScoreCache(),
         fitted={},
     )
-    model = fit(model, parts)
+    model = fit(model, plan, parts)
     report = evaluate(model, parts.train, parts.validation, parts.test)
     files = plan.work / "revision"
     _write_files(files, model, language_folder)
@@ -121,7 +125,7 @@ def line_texts(unit: UnitConfig, recordings: Sequence[Recording], templates: Tem
     return counts
 
 
-def fit(model: DetectionModel, parts: Parts) -> DetectionModel:
+def fit(model: DetectionModel, plan: Plan, parts: Parts) -> DetectionModel:
     """Fit channels on the training part; calibration, combination and threshold on the validation part."""
     model = fit_channels(
         model, [(one, Intake(model.templates, model.unit, _never_silent).units(one.batches())) for one in parts.train]
@@ -132,9 +136,8 @@ def fit(model: DetectionModel, parts: Parts) -> DetectionModel:
         "without text": choose(model, validation, [name for name in CHANNELS if name != "text"]).to_json(),
         **{name: choose(model, validation, [name]).to_json() for name in CHANNELS},
     }
-    chosen = choose(model, validation)
-    _log.info("validation: F1 %.3f with %s %s", chosen.metrics.f1, chosen.method, chosen.weights)
-    validated = {"validation": chosen.metrics.to_json(), "variants": variants}
+    chosen = choose(model, validation, method=plan.threshold, quantile=plan.quantile)
+    validated = {"validation": chosen.metrics.to_json(), "variants": variants, "threshold_method": chosen.method}
     return replace(model, fitted=model.fitted | chosen.to_json() | validated)
 
 
@@ -220,10 +223,19 @@ def _manifest(plan: Plan, parts: Parts, model: DetectionModel, report: dict[str,
             for name, recordings in parts.named().items()
         ),
         "seed": plan.tuning.seed,
-        "training": {"epochs": plan.tuning.epochs, "steps": plan.tuning.steps},
+        "training": {
+            "steps": plan.tuning.steps,
+            "pretraining_steps": plan.pretraining.steps if plan.base == SCRATCH else 0,
+            "learning_rate": plan.tuning.learning_rate,
+            "batch_size": plan.tuning.batch_size,
+        },
         "libraries": {name: version(name) for name in _LIBRARIES},
         "metrics": report,
-        "threshold": {"value": model.fitted["threshold"], "method": "F1", "from": "validation"},
+        "threshold": {
+            "value": model.fitted["threshold"],
+            "method": model.fitted["threshold_method"],
+            "from": "validation",
+        },
         "mask_version": str(MASK_VERSION),
         "text_version": str(FORMULATION_VERSION),
     }

@@ -20,7 +20,7 @@ def case_list(cases: Iterable[Case]) -> None:
     for case in cases:
         with st.container(gap=None, key=f"case {case.id}"):
             label = f"**{_literally(case.title)}**"
-            st.page_link("pages/anomalies.py", label=label, query_params={"case": case.id})
+            st.page_link("screens/anomalies.py", label=label, query_params={"case": case.id})
             st.markdown(_about(case, zone))
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -53,3 +51,5 @@ class Checkpoint:
     def remove(self) -> None:
         """Delete the state once the run's output stands."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):  # resume points of other runs are still there
+            self.folder.parent.rmdir()

@@ -111,7 +111,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * _schedule(self._done())
         loss = self._losses(batch).mean()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._trained.values(), _CLIP)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)

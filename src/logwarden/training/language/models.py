@@ -40,7 +40,7 @@ def use_bfloat16(config: TrainingConfig, device: torch.device) -> bool:
 
 def build(size: ModelSize, vocabulary: int) -> Any:
     """Return a T5 with random weights and tied embeddings."""
-    return T5ForConditionalGeneration(
+    model = T5ForConditionalGeneration(
         T5Config(
             vocab_size=vocabulary,
             d_model=size.width,
@@ -51,9 +51,10 @@ def build(size: ModelSize, vocabulary: int) -> Any:
             num_heads=size.heads,
             dropout_rate=size.dropout,
             feed_forward_proj="gated-gelu",
-            decoder_start_token_id=0,
         )
     )
+    model.config.decoder_start_token_id = 0
+    return model
 
 
 def load(base: str | Path, **options: Any) -> Any:
@@ -64,7 +65,7 @@ def load(base: str | Path, **options: Any) -> Any:
     InvalidInputError
         If there is no such model or it is not a T5.
     """
-    transformers_logging.disable_progress_bar()
+    _quiet()
     try:
         kind = AutoConfig.from_pretrained(base).model_type
         if kind != "t5":
@@ -95,7 +96,18 @@ def load_base_tokenizer(base: str | Path) -> Any:
         ) from error
 
 
+def save(model: Any, folder: Path) -> None:
+    """Save weights in their precision."""
+    _quiet()
+    model.save_pretrained(folder)
+
+
 def save_half(model: Any, folder: Path) -> None:
     """Save weights as float16 (half the size; they are read back as float32)."""
-    transformers_logging.disable_progress_bar()
-    model.to(torch.float16).save_pretrained(folder)
+    save(model.to(torch.float16), folder)
+
+
+def _quiet() -> None:
+    """Keep bars over files, and the remark that a T5 1.1 has untied embeddings, away from the user."""
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers_logging.set_verbosity_error()  # type: ignore[no-untyped-call]

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers.utils import logging as transformers_logging
 
 from logwarden.errors import InvalidInputError
 from logwarden.language.formulation import Formulation
@@ -68,12 +67,12 @@ def pretrain(
     model, tokenizer, form = _start(corpus, config, words)
     checkpoint = Checkpoint(folders.checkpoint_folder(config, out, print_), config.checkpoint_seconds)
     trainer = Trainer(model, config, form.pad_id, config.total_steps(len(corpus)), checkpoint)
-    draw, evaluate = _objective(_cut(tokens(tokenizer, corpus), form), np.asarray(weights, dtype=float), form)
+    texts = [text.cut(form.max_tokens - 1) for text in tokens(tokenizer, corpus)]
+    draw, evaluate = _objective(texts, np.asarray(weights, dtype=float), form)
     state = trainer.run("pretraining", draw, evaluate)
     with folders.replaced(out) as folder:
         folders.write_report(folder, print_, config, state, model)
-        transformers_logging.disable_progress_bar()
-        model.save_pretrained(folder)
+        models.save(model, folder)
         tokenizer.save(str(folder / "tokenizer.json"))
         form.save(folder)
     checkpoint.remove()
@@ -90,10 +89,6 @@ def _start(corpus: Sequence[str], config: TrainingConfig, words: Sequence[str]) 
         model = models.build(config.size, tokenizer.get_vocab_size())
     start = model.config.decoder_start_token_id
     return model, tokenizer, formulation(tokenizer, config.max_tokens, model.config.vocab_size, start)
-
-
-def _cut(texts: Sequence[Tokens], form: Formulation) -> list[Tokens]:
-    return [Tokens(*(part[: form.max_tokens - 1] for part in text)) for text in texts]
 
 
 def _objective(

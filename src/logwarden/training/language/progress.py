@@ -25,7 +25,7 @@ class RunProgress:
         self._examples = 0
         self._loss: float | None = None
         self._bar = _bar() if sys.stderr.isatty() else None
-        self._task = self._bar.add_task(label, total=1.0, completed=done, rate=0.0, loss=0.0) if self._bar else None
+        self._task = self._bar.add_task(label, total=1.0, rate=0.0, loss=0.0) if self._bar else None
 
     def __enter__(self) -> Self:
         if self._bar:

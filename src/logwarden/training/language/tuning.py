@@ -116,7 +116,11 @@ def _save(model: Any, base_name: str, folder: Path) -> None:
     settings.inference_mode = True
     settings.save_pretrained(adapter)
     save_file(weights, adapter / "adapter_model.safetensors", metadata={"format": "pt"})
-    models.save_half(model.merge_and_unload(), folder)
+    with warnings.catch_warnings():
+        # Flan-T5 and other T5 1.1 models come with untied embeddings, which is not news here.
+        warnings.filterwarnings("ignore", "Input and output embeddings are no longer tied", UserWarning)
+        merged = model.merge_and_unload()
+    models.save_half(merged, folder)
 
 
 class _Kind:

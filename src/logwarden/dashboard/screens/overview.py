@@ -92,7 +92,7 @@ def _draw_numbers(span: timedelta | None) -> None:
             st.metric("Cases", f"{totals.cases:,}", border=True)
             st.metric("Rejected lines", f"{totals.rejected:,}", border=True, help="Lines that could not be read.")
         if totals.first is None or totals.last is None:
-            st.info("No lines so far. Send one with the commands above.", icon=":material/hourglass_empty:")
+            st.info("No lines have been received so far.", icon=":material/hourglass_empty:")
             return
         start = max(totals.first, totals.last - span) if span is not None else totals.first
         _draw_charts(store, start, totals.last, version)

@@ -1,0 +1,175 @@
+"""The HTTP endpoint on a real port."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from logwarden.sources.base import MAX_LINE_BYTES
+from logwarden.sources.http import HttpListener
+from logwarden.sources.listening import Listener, bind
+from logwarden.sources.spool import Spool, SpoolLimits
+
+from .conftest import Collected, wait_for
+
+HOST = "127.0.0.1"
+Serve = Callable[[Listener], int]
+Collect = Callable[[int], Collected]
+
+
+@pytest.fixture
+def listener(spool: Spool) -> HttpListener:
+    return HttpListener("http", bind("tcp", HOST, 0), spool, max_body_bytes=2_000_000, max_unpacked_bytes=4_000_000)
+
+
+@pytest.fixture
+def client(listener: HttpListener, serve: Serve) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://{HOST}:{serve(listener)}", timeout=20) as one:
+        yield one
+
+
+def post(client: httpx.Client, body: bytes, kind: str = "text/plain", **headers: str) -> httpx.Response:
+    return client.post("/v1/logs", content=body, headers={"content-type": kind, **headers})
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "expected"),
+    [
+        ("text/plain", b"<13>a\r\n\n<13>b", ["<13>a", "<13>b"]),
+        ("text/plain; charset=utf-8", "é\n".encode(), ["é"]),
+        ("", b"a\n", ["a"]),
+        ("application/x-www-form-urlencoded", b"a=b&c\n", ["a=b&c"]),
+        ("text/plain", b"\xff\n", ["\udcff"]),
+        ("application/x-ndjson", b'{"msg": "x", "n": 1}\n\n"<13>raw"\n', ['{"msg":"x","n":1}', "<13>raw"]),
+        ("application/json", b'["<13>a", {"msg": "b"}]', ["<13>a", '{"msg":"b"}']),
+        ("application/json", b'{"msg": "one"}', ['{"msg":"one"}']),
+    ],
+)
+def test_lines_are_on_disk_when_it_answers(
+    client: httpx.Client, spool: Spool, kind: str, body: bytes, expected: list[str]
+) -> None:
+    answer = post(client, body, kind)
+    assert (answer.status_code, answer.json()) == (200, {"accepted": len(expected), "rejected": 0})
+    got = Collected(spool)
+    assert got.lines == expected
+    assert got.batches[0].listener == "http"
+    assert got.batches[0].peers is not None
+    assert set(got.batches[0].peers) == {HOST}
+
+
+def test_gzip_is_unpacked_also_with_several_members(client: httpx.Client, spool: Spool) -> None:
+    body = gzip.compress(b"a\n") + gzip.compress(b"b\n")
+    assert post(client, body, **{"content-encoding": "gzip"}).json() == {"accepted": 2, "rejected": 0}
+    assert Collected(spool).lines == ["a", "b"]
+
+
+def test_bad_lines_of_a_request_are_kept_with_the_reason(client: httpx.Client, spool: Spool) -> None:
+    body = b'{"msg": "a"}\nnot json\n42\n"' + b"x" * (MAX_LINE_BYTES + 1) + b'"\n'
+    assert post(client, body, "application/x-ndjson").json() == {"accepted": 1, "rejected": 3}
+    got = Collected(spool)
+    assert got.lines == ['{"msg":"a"}']
+    assert sorted(reason.split(":")[0] for reason in got.reasons) == [
+        "line of 65537 bytes is longer than 65536",
+        "not a JSON string or object",
+        "not a JSON string or object",
+    ]
+
+
+BOMB = gzip.compress(b"\0" * 50_000_000)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "headers", "status", "words"),
+    [
+        ("text/plain", b"", {}, 400, "no lines"),
+        ("application/json", b"[1, 2]", {}, 400, "found int, expected a string or an object"),
+        ("application/json", b'"just text"', {}, 400, "found str, expected an array"),
+        ("application/json", b'["a", ', {}, 400, "not valid JSON"),
+        ("application/json", b'["\xff"]', {}, 400, "not valid JSON"),
+        ("text/plain", b"not gzip", {"content-encoding": "gzip"}, 400, "not valid gzip"),
+        ("text/plain", gzip.compress(b"a\n" * 999)[:-20], {"content-encoding": "gzip"}, 400, "breaks off"),
+        ("text/plain", BOMB, {"content-encoding": "gzip"}, 413, "4,000,000"),
+        ("text/plain", b"x" * 2_000_001, {}, 413, "2,000,000"),
+        ("image/png", b"a", {}, 415, "image/png"),
+        ("text/plain", b"a", {"content-encoding": "zstd"}, 415, "zstd"),
+    ],
+)
+def test_a_bad_request_gets_a_clear_error_and_leaves_nothing(
+    client: httpx.Client, spool: Spool, kind: str, body: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    answer = post(client, body, kind, **headers)
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+    assert Collected(spool).count == 0
+
+
+def test_a_body_of_unknown_length_is_limited_too(client: httpx.Client) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    try:
+        status = client.post("/v1/logs", content=endless()).status_code
+    except httpx.WriteError:  # it closed the connection before everything was sent
+        status = 413
+    assert status == 413
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/logs", 405), ("POST", "/", 404)])
+def test_other_requests_are_told_where_to_go(client: httpx.Client, method: str, path: str, status: int) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status
+    assert "POST /v1/logs" in answer.json()["error"]
+
+
+def test_health(client: httpx.Client) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [(None, 401), ("Bearer wrong", 401), ("Basic secret", 401), ("Bearer", 401), ("bearer secret", 200)],
+)
+def test_a_token_is_asked_for(spool: Spool, serve: Serve, header: str | None, status: int) -> None:
+    port = serve(HttpListener("http", bind("tcp", HOST, 0), spool, token="secret"))
+    headers = {} if header is None else {"authorization": header}
+    answer = httpx.post(f"http://{HOST}:{port}/v1/logs", content=b"a\n", headers=headers)
+    assert answer.status_code == status
+    assert Collected(spool).count == (1 if status == 200 else 0)
+    if status == 401:
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_a_crowded_spool_asks_to_come_back(tmp_path: Path, serve: Serve) -> None:
+    limits = SpoolLimits(disk_bytes=100_000, segment_bytes=50_000)
+    with Spool(tmp_path / "spool", limits=limits) as spool:
+        port = serve(HttpListener("http", bind("tcp", HOST, 0), spool))
+        url = f"http://{HOST}:{port}"
+        assert httpx.post(f"{url}/v1/logs", content=b"line\n" * 40_000).status_code == 200
+        wait_for(lambda: spool.crowded)
+        answer = httpx.post(f"{url}/v1/logs", content=b"line\n")
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+        assert "has not yet read" in answer.json()["error"]
+        assert httpx.get(f"{url}/healthz").status_code == 503
+        spool.append("other", [b"x"])  # a new segment, so that the old ones can go
+        spool.durable().result(10)
+        spool.consumed(spool.end_block)
+        wait_for(lambda: not spool.crowded)
+        assert httpx.post(f"{url}/v1/logs", content=b"line\n").status_code == 200
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_line_of_the_banner_works(client: httpx.Client, collect: Collect, tmp_path: Path) -> None:
+    file = tmp_path / "syslog"
+    file.write_text("one & 100%\ntwo=2\n")
+    url = f"{client.base_url}/v1/logs"
+    done = subprocess.run(["curl", "-sS", "--data-binary", f"@{file}", url], capture_output=True, check=True)
+    assert json.loads(done.stdout) == {"accepted": 2, "rejected": 0}
+    assert collect(2).lines == ["one & 100%", "two=2"]
