@@ -131,10 +131,10 @@ def record(order: Order) -> None:
                 failure = error
             dropped = network.dropped_datagrams()
         finally:
+            ended = time.time()
             progress.now = "stopping"
             network.stop()
-    ended = time.time()
-    lines = _keep_lines(order.folder, started)
+    lines = _keep_lines(order.folder, started, ended)
     _write_meta(order, started, ended, lines, dropped, truth, versions)
     _compress(order.folder / "lines.log")
     if failure is not None:
@@ -195,13 +195,16 @@ def _happen(number: int, step: Step, network: Network) -> dict[str, object]:
     }
 
 
-def _keep_lines(folder: Path, started: float) -> int:
-    """Drop what was received before the recording began (the daemons' start); count the rest."""
-    first = stamp(started).encode()
+def _keep_lines(folder: Path, started: float, ended: float) -> int:
+    """Drop what was received before the recording began or after it ended (start and stop of the network).
+
+    Returns the number of lines kept.
+    """
+    first, last = stamp(started).encode(), stamp(ended).encode()
     kept, count = folder / "lines.kept", 0
     with (folder / "lines.log").open("rb") as source, kept.open("wb") as target:
         for line in source:
-            if line >= first:
+            if first <= line < last:
                 target.write(line)
                 count += 1
     kept.replace(folder / "lines.log")

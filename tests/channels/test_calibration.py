@@ -54,8 +54,9 @@ def test_score_is_half_for_one_in_a_hundred() -> None:
     assert to_score(0.0) == 0.0
 
 
-def test_channels_are_combined_by_weighted_average_or_maximum() -> None:
+def test_channels_are_combined_by_average_norm_or_maximum() -> None:
     surprises = np.array([[1.0, 4.0, 0.0], [2.0, 2.0, 2.0]])
     weights = np.array([1.0, 3.0, 0.0])
     np.testing.assert_allclose(combine(surprises, weights, "average"), [13 / 4, 2.0])
-    np.testing.assert_allclose(combine(surprises, weights, "maximum"), [4.0, 2.0])
+    np.testing.assert_allclose(combine(surprises, weights, "cubic"), [np.cbrt(1 + 12**3), np.cbrt(8 + 216)])
+    np.testing.assert_allclose(combine(surprises, weights, "maximum"), [12.0, 6.0])

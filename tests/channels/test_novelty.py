@@ -24,7 +24,7 @@ def channel() -> NoveltyChannel:
 
 
 def read(channel: NoveltyChannel, host: str, texts: list[str]):  # type: ignore[no-untyped-def]
-    return channel.read([unit(channel._templates, host, 1e6, texts)])[0]
+    return channel.read(unit(channel._templates, host, 1e6, texts))
 
 
 def test_known_templates_in_a_known_combination_are_nothing(channel: NoveltyChannel) -> None:
@@ -64,10 +64,10 @@ def test_unknown_device_is_learned_and_then_speaks_up(channel: NoveltyChannel) -
 def test_what_was_learned_is_known_and_survives_a_restart(channel: NoveltyChannel) -> None:
     new = unit(channel._templates, "srv1", 1e6, ["sshd: fatal: mm_answer_sign failed"])
     channel.learn(new)
-    assert channel.read([new])[0] == []
+    assert channel.read(new) == []
     templates = Templates(KNOWN)
     again = NoveltyChannel.from_json(json.loads(json.dumps(channel.to_json())), templates)
     assert [f.kind for f in read(channel, "srv1", KNOWN[:1])] == [f.kind for f in read(again, "srv1", KNOWN[:1])]
     fresh = NoveltyChannel(Templates(KNOWN))
     fresh.restore(json.loads(json.dumps(channel.to_state())))
-    assert fresh.read([unit(fresh._templates, "srv1", 1e6, ["sshd: fatal: mm_answer_sign failed"])])[0] == []
+    assert fresh.read(unit(fresh._templates, "srv1", 1e6, ["sshd: fatal: mm_answer_sign failed"])) == []

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -39,24 +40,38 @@ def url(store: Store) -> Iterator[str]:
         yield url
 
 
-def open_page(browser: Browser, url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-    context = browser.new_context(
-        viewport={"width": width, "height": height},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        timezone_id="Europe/Berlin",
-    )
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(url)
-    return page
+class Visit(Protocol):
+    """Opens an address in a browser window of its own, which is closed after the test."""
+
+    def __call__(self, url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page: ...
 
 
 @pytest.fixture
-def page(browser: Browser, url: str) -> Iterator[Page]:
-    page = open_page(browser, f"{url}/anomalies")
+def visit(browser: Browser) -> Iterator[Visit]:
+    contexts = []
+
+    def open_page(url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme=scheme,  # type: ignore[arg-type]
+            timezone_id="Europe/Berlin",
+        )
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def page(visit: Visit, url: str) -> Page:
+    page = visit(f"{url}/anomalies")
     rows(page).first.wait_for()
-    yield page
-    page.context.close()
+    return page
 
 
 def rows(page: Page) -> Locator:
@@ -91,9 +106,9 @@ def check_looks(page: Page, width: int, name: str) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_a_selected_anomaly_shows_explanation_score_lines_and_origin(
-    browser: Browser, url: str, store: Store, width: int, scheme: str
+    visit: Visit, url: str, store: Store, width: int, scheme: str
 ) -> None:
-    page = open_page(browser, f"{url}/anomalies", width=width, scheme=scheme)
+    page = visit(f"{url}/anomalies", width=width, scheme=scheme)
     found = store.anomalies(AnomalyFilter(category="never_seen_template"))
     record = next(item for item in found if item.origin.listener)
     rows(page).first.wait_for()
@@ -114,7 +129,6 @@ def test_a_selected_anomaly_shows_explanation_score_lines_and_origin(
         expect(rows(page).first).to_be_hidden()
         shown.get_by_role("button", name="All anomalies").click()
         expect(rows(page).first).to_be_visible()
-    page.context.close()
 
 
 def test_lines_of_a_file_lead_to_file_and_line(page: Page, store: Store) -> None:
@@ -140,19 +154,17 @@ def test_new_anomalies_arrive_within_two_seconds_and_the_selection_stays(page: P
     assert page.locator('[aria-current="true"].row').count() == 1
 
 
-def test_a_selection_is_part_of_the_address(page: Page, browser: Browser, store: Store) -> None:
+def test_a_selection_is_part_of_the_address(page: Page, visit: Visit, store: Store) -> None:
     record = store.anomalies(limit=2)[1]
     select(page, record)
     expect(page).to_have_url(re.compile(f"anomaly={record.id}"), timeout=PATIENCE)
-    again = open_page(browser, page.url)
+    again = visit(page.url)
     expect(detail(again).get_by_text(f"Anomaly {record.id}")).to_be_visible(timeout=PATIENCE)
-    again.context.close()
 
 
-def test_an_unknown_anomaly_in_the_address_is_explained(browser: Browser, url: str) -> None:
-    page = open_page(browser, f"{url}/anomalies?anomaly=nothing")
+def test_an_unknown_anomaly_in_the_address_is_explained(visit: Visit, url: str) -> None:
+    page = visit(f"{url}/anomalies?anomaly=nothing")
     expect(page.get_by_text("This anomaly is not in the store")).to_be_visible(timeout=PATIENCE)
-    page.context.close()
 
 
 def test_the_keyboard_moves_through_the_list(page: Page, store: Store) -> None:
@@ -220,10 +232,10 @@ def test_markup_in_a_log_line_stays_text(page: Page, store: Store) -> None:
 
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_the_overview_shows_numbers_ports_commands_and_charts(
-    browser: Browser, url: str, store: Store, width: int, scheme: str
+    visit: Visit, url: str, store: Store, width: int, scheme: str
 ) -> None:
     store.set_status(listening())
-    page = open_page(browser, url, width=width, scheme=scheme)
+    page = visit(url, width=width, scheme=scheme)
     totals = store.totals()
     expect(page.get_by_text("listens on udp/tcp 5514 and http 8080")).to_be_visible(timeout=PATIENCE)
     expect(page.get_by_text("logger -n 127.0.0.1 -P 5514 -d")).to_be_visible()
@@ -238,11 +250,10 @@ def test_the_overview_shows_numbers_ports_commands_and_charts(
     expect(page.locator(".hosts").get_by_role("link", name=top.host, exact=True)).to_be_visible()
     expect(page.locator('[data-testid="stPageLink"]').first).to_be_visible(timeout=PATIENCE)
     check_looks(page, width, f"overview-{width}-{scheme}")
-    page.context.close()
 
 
-def test_the_overview_follows_the_pipeline(browser: Browser, url: str, store: Store) -> None:
-    page = open_page(browser, url)
+def test_the_overview_follows_the_pipeline(visit: Visit, url: str, store: Store) -> None:
+    page = visit(url)
     store.set_status(listening(Phase.REPLAYING, Progress(done=250, total=1000)))
     expect(page.get_by_text("250 of 1,000 lines replayed (25%)")).to_be_visible(timeout=PATIENCE)
     store.set_status(listening().model_copy(update={"updated": datetime.now(UTC) - timedelta(minutes=3)}))
@@ -250,22 +261,20 @@ def test_the_overview_follows_the_pipeline(browser: Browser, url: str, store: St
     expect(page.get_by_text("logwarden up -f FILE")).to_be_visible()
     store.set_status(listening())
     expect(page.get_by_text("listens on udp/tcp 5514")).to_be_visible(timeout=PATIENCE)
-    page.context.close()
 
 
-def test_a_case_on_the_overview_leads_to_its_anomalies(browser: Browser, url: str, store: Store) -> None:
-    page = open_page(browser, url)
+def test_a_case_on_the_overview_leads_to_its_anomalies(visit: Visit, url: str, store: Store) -> None:
+    page = visit(url)
     case = store.cases(limit=1)[0]
     page.locator('[data-testid="stPageLink"]').first.get_by_role("link").click()
     expect(rows(page)).to_have_count(case.anomalies, timeout=PATIENCE)
     expect(page).to_have_url(re.compile(f"anomalies\\?case={case.id}"))
-    page.context.close()
 
 
-def test_without_a_store_the_page_names_commands_and_goes_on_by_itself(browser: Browser, tmp_path: Path) -> None:
+def test_without_a_store_the_page_names_commands_and_goes_on_by_itself(visit: Visit, tmp_path: Path) -> None:
     path = tmp_path / "later.db"
     with running(path) as url:
-        page = open_page(browser, f"{url}/anomalies")
+        page = visit(f"{url}/anomalies")
         expect(page.get_by_role("heading", name="Waiting for a store")).to_be_visible(timeout=PATIENCE)
         expect(page.get_by_text("logwarden up -f examples/quickstart.yaml")).to_be_visible()
         assert not path.exists()
@@ -275,4 +284,3 @@ def test_without_a_store_the_page_names_commands_and_goes_on_by_itself(browser: 
             expect(page.get_by_role("link", name="Overview")).to_be_visible()
             store.commit(day(4), consumer="c", positions={})
             expect(rows(page)).to_have_count(4, timeout=PATIENCE)
-        page.context.close()

@@ -206,7 +206,7 @@ def variant(revision_uri: str, root: Path, threshold: float) -> str:
 
 def test_a_promoted_revision_takes_over_without_a_restart(up: Start, tmp_path: Path) -> None:
     root = tmp_path / "data" / "models"
-    new = variant(MODEL, root, 0.01)
+    new = variant(MODEL, root, 0.0)
     one = up("--data-dir", str(tmp_path / "d"))
     one.wait_for("Stop with Ctrl-C")
     send(one, 10)
@@ -222,7 +222,7 @@ def test_a_promoted_revision_takes_over_without_a_restart(up: Start, tmp_path: P
 
 def test_a_broken_promotion_leaves_the_running_revision(up: Start, tmp_path: Path) -> None:
     root = tmp_path / "data" / "models"
-    new = variant(MODEL, root, 0.01)
+    new = variant(MODEL, root, 0.0)
     one = up("--data-dir", str(tmp_path / "d"))
     one.wait_for("Stop with Ctrl-C")
     Registry(root).promote(new)

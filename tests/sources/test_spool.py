@@ -206,6 +206,17 @@ def test_a_consumer_ahead_of_a_shorter_spool_gets_only_new_lines(tmp_path: Path)
     assert positions(items) == [500]
 
 
+def test_a_reader_passes_over_numbers_that_were_never_given(tmp_path: Path) -> None:
+    with Spool(tmp_path, clock=SetClock(1.0)) as spool:
+        spool.append("udp", [b"old"])
+    with Spool(tmp_path, clock=SetClock(1.0), resume_position=500, resume_block=70) as spool:
+        spool.append("udp", [b"new"])
+        spool.durable().result(10)
+        items = read_all(tmp_path, spool)
+    assert lines(items) == ["old", "new"]
+    assert positions(items) == [0, 500]
+
+
 def test_a_slow_reader_makes_it_crowded_and_nothing_unread_is_removed(tmp_path: Path) -> None:
     with Spool(tmp_path, limits=SMALL) as spool:
         count = 0

@@ -178,6 +178,14 @@ def test_serving_and_torch_agree(model: LanguageModel, tuned: Path) -> None:
     np.testing.assert_allclose(model.losses(texts), reference.losses(texts), atol=0.1)
 
 
+def test_the_export_names_no_path_of_this_machine(exported: Path) -> None:
+    here = str(Path(__file__).resolve().parent.parent.parent).encode()
+    for path in exported.iterdir():
+        content = path.read_bytes()
+        assert here not in content, path.name
+        assert b"site-packages" not in content, path.name
+
+
 def test_the_score_of_a_text_does_not_depend_on_its_batch(model: LanguageModel, exported: Path) -> None:
     texts = [f"{line} {'again ' * (number % 7)}" for number, line in enumerate(corpus()[:50])]
     alone = [model.probabilities([text])[0] for text in texts]
@@ -194,7 +202,7 @@ def test_foreign_text_has_a_higher_loss(model: LanguageModel) -> None:
 
 
 def test_word_losses_add_up_to_the_loss_of_the_text(model: LanguageModel) -> None:
-    text = "bgpd: closed session from IP {weird} café </s> <extra_id_0>"
+    text = "bgpd: closed {weird} café </s> <extra_id_0>"
     words = model.token_losses(text)
     assert [word for word, _ in words] == text.split()
     tokens = len(model._tokenizer.encode(text, add_special_tokens=False).ids)

@@ -31,8 +31,9 @@ Reading = list[Finding]
 class Channel(Protocol):
     """One way to see that a unit is odd.
 
-    ``fit`` takes normal units in time order. ``read`` takes units in time order and may keep a short history of them;
-    ``learn`` is told of the units that were judged normal, so that what is new becomes known.
+    ``fit`` takes normal units in time order. Then units come in time order: ``prepare`` sees some of them at once, so
+    that expensive work can be batched; ``read`` says what is odd about one; ``learn`` is told of each unit that was
+    judged normal before the next one is read, so that what is new becomes known and what is usual is counted.
     """
 
     name: str
@@ -40,8 +41,11 @@ class Channel(Protocol):
     def fit(self, units: Iterable[Unit]) -> None:
         """Learn what is normal from training units."""
 
-    def read(self, units: Sequence[Unit]) -> list[Reading]:
-        """Say what is odd about each unit."""
+    def prepare(self, units: Sequence[Unit]) -> None:
+        """Do for many units at once what reading them one by one would do slowly."""
+
+    def read(self, unit: Unit) -> Reading:
+        """Say what is odd about a unit."""
 
     def learn(self, unit: Unit) -> None:
         """Take a unit that was judged normal into what is known."""

@@ -45,7 +45,7 @@ class Tail:
         surprises = tuple(log10((units + 1) / (len(ordered) - i + 1)) for i in kept)
         floor = log10((units + 1) / (len(ordered) + 1))
         return cls(
-            (0.0, *values), (min(floor, surprises[0] if surprises else floor), *surprises), scale or default_scale
+            (0.0, *values), (min(floor, surprises[0] if surprises else floor), *surprises), max(scale, default_scale)
         )
 
     def surprise(self, raw: float) -> float:

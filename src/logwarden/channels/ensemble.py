@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logwarden.api.record import EvidenceKind
-from logwarden.channels.base import Channel, Finding, Reading
+from logwarden.channels.base import Channel, Finding
 from logwarden.channels.cache import ScoreCache
 from logwarden.channels.calibration import Tail, to_score
 from logwarden.channels.novelty import NoveltyChannel
@@ -35,8 +35,7 @@ class Scored(NamedTuple):
 class Ensemble:
     """Channels, their calibration and their weights.
 
-    The surprises of the channels are combined by a weighted average or by the maximum; the result is mapped to
-    [0, 1].
+    The weighted surprises of the channels are combined (:func:`combine`) and mapped to [0, 1].
     """
 
     def __init__(
@@ -56,16 +55,17 @@ class Ensemble:
         self._rate = rates[0] if rates else None
         self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
 
-    def score(self, units: Sequence[Unit]) -> list[Scored]:
-        """Score units in time order."""
-        readings = [channel.read(units) for channel in self.channels]
-        return [self._scored(unit, [reading[i] for reading in readings]) for i, unit in enumerate(units)]
+    def prepare(self, units: Sequence[Unit]) -> None:
+        """Let the channels batch their work for units that :meth:`score` is going to see."""
+        for channel in self.channels:
+            channel.prepare(units)
 
-    def _scored(self, unit: Unit, readings: Sequence[Reading]) -> Scored:
+    def score(self, unit: Unit) -> Scored:
+        """Score a prepared unit. Units come in time order, each normal one learned before the next is scored."""
         findings = [
             (self.tails[finding.kind].surprise(finding.raw), channel.name, finding)
-            for channel, reading in zip(self.channels, readings, strict=True)
-            for finding in reading
+            for channel in self.channels
+            for finding in channel.read(unit)
         ]
         surprises = {channel.name: 0.0 for channel in self.channels}
         for surprise, name, _ in findings:
@@ -120,7 +120,14 @@ class Ensemble:
 
 
 def combine(surprises: NDArray[np.float64], weights: NDArray[np.float64], combination: str) -> NDArray[np.float64]:
-    """Combine surprises, shape (units, channels), to one per unit: ``average`` (weighted) or ``maximum``."""
+    """Combine surprises to one per unit, shape (units, channels) to (units,).
+
+    ``average`` wants several channels to agree, ``maximum`` trusts each one alone; ``cubic`` (the 3-norm) lies
+    between: the strongest channel decides nearly alone and the others help it over the threshold.
+    """
+    weighted = surprises * weights
     if combination == "maximum":
-        return np.asarray((surprises * (weights > 0)).max(axis=1))
-    return np.asarray(surprises @ weights / weights.sum())
+        return np.asarray(weighted.max(axis=1))
+    if combination == "cubic":
+        return np.asarray(np.cbrt((weighted**3).sum(axis=1)))
+    return np.asarray(weighted.sum(axis=1) / weights.sum())

@@ -91,11 +91,13 @@ class NoveltyChannel:
             self._count(unit.host, counts)
             self._combinations[unit.host].add(tuple(sorted(counts)))
 
-    def read(self, units: Sequence[Unit]) -> list[Reading]:
-        """Return the never-seen things of each unit; ``raw`` is their surprise in powers of ten."""
-        return [self._read(unit) if unit.templates else [] for unit in units]
+    def prepare(self, units: Sequence[Unit]) -> None:
+        """Nothing here is worth batching."""
 
-    def _read(self, unit: Unit) -> Reading:
+    def read(self, unit: Unit) -> Reading:
+        """Return the never-seen things of a unit; ``raw`` is their surprise in powers of ten."""
+        if not unit.templates:
+            return []
         counts = unit.counts
         on_host = self._by_host[unit.host].counts
         reading = [

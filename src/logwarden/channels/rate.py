@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -22,6 +22,7 @@ ALL_LINES = 0
 # and it is not so rare that its absence would be noticed too late to matter.
 _MINIMUM_GAPS = 12
 _REGULAR = 2.5
+_MOST_OF_THE_TIME = 0.8
 _LONGEST_GAP = 180.0
 # Jitter of a timer, seconds, so that a gap of 10.2 s against a longest one of 10.0 s is nothing.
 _GAP_SLACK = 5.0
@@ -42,8 +43,10 @@ class _Sliding:
     def add(self, end: float, counts: dict[int, int]) -> None:
         self._recent.append((end, counts))
         self.totals.update(counts)
-        oldest = end - self.seconds
-        while self._recent[0][0] <= oldest:
+
+    def forget(self, now: float) -> None:
+        oldest = now - self.seconds
+        while self._recent and self._recent[0][0] <= oldest:
             self.totals.subtract(self._recent.popleft()[1])
 
     def to_state(self) -> list[Any]:
@@ -64,17 +67,29 @@ class _Host:
         self.last_seen: dict[int, float] = {}
         self.clock_offset: float | None = None
 
-    def add(self, unit: Unit) -> Counter[int]:
-        """Take a unit in and return its counts, with all lines under :data:`ALL_LINES`."""
-        counts = unit.counts
-        counts[ALL_LINES] = len(unit.templates)
+    def totals(self, unit: Unit) -> Iterator[tuple[int, list[int]]]:
+        """Yield each template of a unit with its lines within each horizon, the unit's own included."""
+        for sliding in self.sliding:
+            sliding.forget(unit.end)
+        for template, count in _counts(unit).items():
+            yield template, [sliding.totals[template] + count for sliding in self.sliding]
+
+    def add(self, unit: Unit) -> None:
+        """Count a unit's lines."""
+        counts = _counts(unit)
         for sliding in self.sliding:
             sliding.add(unit.end, counts)
-        return counts
 
     def see(self, unit: Unit) -> None:
         """Remember when each template was last seen."""
         self.last_seen.update(zip(unit.templates, unit.times, strict=True))
+
+
+def _counts(unit: Unit) -> Counter[int]:
+    """Lines per template, and all of them under :data:`ALL_LINES`."""
+    counts = unit.counts
+    counts[ALL_LINES] = len(unit.templates)
+    return counts
 
 
 class _Gaps:
@@ -92,10 +107,11 @@ class _Gaps:
         self.total += gap
         self.longest = max(self.longest, gap)
 
-    @property
-    def regular(self) -> bool:
+    def regular_within(self, observed: float) -> bool:
+        """Whether the template kept coming all through the ``observed`` seconds of its host."""
         return (
             self.count >= _MINIMUM_GAPS
+            and self.total >= _MOST_OF_THE_TIME * observed
             and self.longest <= _LONGEST_GAP
             and self.longest <= _REGULAR * self.total / self.count + _GAP_SLACK
         )
@@ -130,24 +146,24 @@ class RateChannel:
             host = hosts[unit.host]
             if unit.start < max(host.last_seen.values(), default=0.0):
                 host = hosts[unit.host] = _Host()
-            counts = host.add(unit)
-            self._measure(unit.host, host, counts)
+            self._measure(unit, host)
+            host.add(unit)
             for template, time in zip(unit.templates, unit.times, strict=True):
                 for key in (template, ALL_LINES):
                     if key in host.last_seen:
                         gaps[unit.host][key].add(time - host.last_seen[key])
                     host.last_seen[key] = time
         for name, by_template in gaps.items():
+            observed = by_template[ALL_LINES].total
             self._longest_gap[name] = {
                 template: round(gap.longest, 1)
                 for template, gap in by_template.items()
-                if gap.regular or (template == ALL_LINES and gap.count >= _MINIMUM_GAPS)
+                if gap.regular_within(observed) or (template == ALL_LINES and gap.count >= _MINIMUM_GAPS)
             }
 
-    def _measure(self, name: str, host: _Host, counts: Counter[int]) -> None:
-        for template in counts:
-            now = [sliding.totals[template] for sliding in host.sliding]
-            for most in (self._most[name], self._most_anywhere):
+    def _measure(self, unit: Unit, host: _Host) -> None:
+        for template, now in host.totals(unit):
+            for most in (self._most[unit.host], self._most_anywhere):
                 before = most.get(template)
                 most[template] = now if before is None else [max(a, b) for a, b in zip(before, now, strict=True)]
 
@@ -156,35 +172,33 @@ class RateChannel:
         longest = self._longest_gap.get(host, {}).get(ALL_LINES)
         return 0.0 if longest is None else gap / (longest + _GAP_SLACK)
 
-    def read(self, units: Sequence[Unit]) -> list[Reading]:
-        """Return bursts, silences, missing events and clock jumps of each unit."""
-        return [self._read(unit) for unit in units]
+    def prepare(self, units: Sequence[Unit]) -> None:
+        """Nothing here is worth batching."""
 
-    def _read(self, unit: Unit) -> Reading:
+    def read(self, unit: Unit) -> Reading:
+        """Return bursts, silences, missing events and clock jumps of a unit."""
         if unit.silent_since is not None:
             return [self._silence(unit, unit.silent_since)]
         host = self._hosts[unit.host]
-        counts = host.add(unit)
-        reading = [*self._bursts(unit.host, host, counts), *self._missing(unit, host)]
+        reading = [*self._bursts(unit, host), *self._missing(unit, host)]
         clock = self._clock(unit, host)
         if clock is not None:
             reading.append(clock)
         host.see(unit)
         return reading
 
-    def _bursts(self, name: str, host: _Host, counts: Counter[int]) -> list[Finding]:
-        most = self._most.get(name, self._most_anywhere)
+    def _bursts(self, unit: Unit, host: _Host) -> list[Finding]:
+        most = self._most.get(unit.host, self._most_anywhere)
         findings = []
-        for template in counts:
+        for template, totals in host.totals(unit):
             normal = most.get(template) or self._most_anywhere.get(template)
             if normal is None:
                 continue  # unknown templates are the novelty channel's business
-            for sliding, limit in zip(host.sliding, normal, strict=True):
-                count = sliding.totals[template]
+            for seconds, count, limit in zip(HORIZONS, totals, normal, strict=True):
                 if count > limit:
                     raw = (count - limit) / sqrt(limit + 1)
-                    facts = self._facts(name, template)
-                    facts |= {"count": count, "seconds": round(sliding.seconds), "normal_count": limit}
+                    facts = self._facts(unit.host, template)
+                    facts |= {"count": count, "seconds": round(seconds), "normal_count": limit}
                     findings.append(Finding(EvidenceKind.BURST, raw, facts, template or None))
         return findings
 
@@ -235,7 +249,13 @@ class RateChannel:
         return facts
 
     def learn(self, unit: Unit) -> None:
-        """Normal rates stay as fitted: a slow drip must not teach its own rate."""
+        """Count a normal unit's lines within the horizons.
+
+        What was reported is not counted, or a burst would go on being told after its end. Normal rates stay as
+        fitted: a slow drip must not teach its own rate.
+        """
+        if unit.templates:
+            self._hosts[unit.host].add(unit)
 
     def to_json(self) -> dict[str, Any]:
         """Return the normal rates and gaps by host."""

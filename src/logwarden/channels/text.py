@@ -50,12 +50,8 @@ class TextChannel:
         texts = sorted({self._templates.text_of(t) or "" for unit in units for t in unit.templates})
         self._normal_loss = float(np.quantile(self._model.losses(texts), 0.95)) if texts else 0.0
 
-    def read(self, units: Sequence[Unit]) -> list[Reading]:
-        """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
-        self._fill(units)
-        return [self._read(unit) for unit in units]
-
-    def _fill(self, units: Sequence[Unit]) -> None:
+    def prepare(self, units: Sequence[Unit]) -> None:
+        """Score in one batch the texts that the cache lacks."""
         missing = {}
         for unit in units:
             for template in unit.templates:
@@ -67,7 +63,8 @@ class TextChannel:
             for template, (probability, loss) in zip(missing, scores, strict=True):
                 self.cache.put(template, (float(probability), float(loss)))
 
-    def _read(self, unit: Unit) -> Reading:
+    def read(self, unit: Unit) -> Reading:
+        """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
         reading = []
         for template in set(unit.templates):
             probability, loss = self.cache.get(template)

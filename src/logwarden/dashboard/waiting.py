@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import streamlit as st
 
 from logwarden.dashboard.session import open_store
@@ -15,7 +17,8 @@ def show(location: str, problem: str) -> None:
         "Logwarden keeps what it finds in a store, and this page shows it. There is none to show yet. "
         "Start a pipeline, or look through logs you have:"
     )
-    st.code("logwarden up -f examples/quickstart.yaml\nlogwarden detect /var/log/syslog", language="shell")
+    detect = f"logwarden detect /var/log/syslog --store {shlex.quote(location)}"
+    st.code(f"logwarden up -f examples/quickstart.yaml\n{detect}", language=None, wrap_lines=True)
     st.info(problem, icon=":material/database:")
     st.caption("This page looks again every second.")
     _look_again(location)

@@ -71,11 +71,13 @@ class Detector:
 
     def _judge(self, units: list[Unit], outcome: Outcome) -> None:
         outcome.units += len(units)
-        for scored in self._ensemble.score(units):
+        self._ensemble.prepare(units)
+        for unit in units:
+            scored = self._ensemble.score(unit)
             if scored.score >= self.threshold:
                 self._report(scored, outcome)
             else:
-                self._ensemble.learn(scored.unit)
+                self._ensemble.learn(unit)
 
     def _report(self, scored: Scored, outcome: Outcome) -> None:
         stream = self._intake.streams[scored.unit.stream]

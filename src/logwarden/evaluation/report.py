@@ -71,8 +71,9 @@ def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict
     flagged, anomalous = [], []
     for recording, units in parts:
         ensemble = model.ensemble()
+        ensemble.prepare(units)
         for unit in units:
-            scored = ensemble.score([unit])[0]
+            scored = ensemble.score(unit)
             flagged.append(scored.score >= ensemble.threshold)
             anomalous.append(not is_normal(unit, recording))
             if not flagged[-1]:

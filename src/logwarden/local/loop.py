@@ -9,8 +9,8 @@ from typing import Protocol
 
 from logwarden.events import Batch
 from logwarden.outcome import Outcome
-from logwarden.sources.base import End, Item, Tick
-from logwarden.sources.spool import STREAM, SpoolReader
+from logwarden.sources.base import End, Item, Source, Tick
+from logwarden.sources.spool import STREAM
 from logwarden.store import Store, StoreError
 
 _COMMIT_SECONDS = 1.0
@@ -59,7 +59,7 @@ class DetectorLoop:
 
     def __init__(
         self,
-        reader: SpoolReader,
+        reader: Source,
         detector: StreamDetector,
         store: Store,
         consumer: str,

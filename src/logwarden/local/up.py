@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -138,9 +137,11 @@ class _Pipeline:
         token = token_of(config)
         self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
         self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
-        self._model = load(choose_revision(config.model, config.registry))
+        revision = choose_revision(config.model, config.registry)
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self._store = stack.enter_context(Store.open(config.store))
+        self._child = self._launch()  # first, as it takes longest
+        self._model = load(revision)
         self._spool = self._open_spool()
         self._replay = self._open_replay(recording)
         self._listeners = [self._listener(endpoint, sock, token) for endpoint, sock in self._bound]
@@ -149,7 +150,6 @@ class _Pipeline:
         totals = self._store.totals()
         self._lines, self._anomalies = totals.lines, totals.anomalies
         self._problems: list[str] = []
-        self._child: subprocess.Popen[bytes] | None = None
 
     # ------------------------------------------------------------------ parts
 
@@ -157,6 +157,13 @@ class _Pipeline:
         bound, sock = bind_endpoint(endpoint)
         self._stack.callback(sock.close)
         return bound, sock
+
+    def _launch(self) -> subprocess.Popen[bytes] | None:
+        if self._page is None or self._config.launch is None:
+            return None
+        child = self._config.launch(str(self._config.store), self._page.host, self._page.port)
+        self._stack.callback(_end, child)
+        return child
 
     def _open_spool(self) -> Spool:
         position, block = resume_at(self._store, self._consumer)
@@ -216,8 +223,6 @@ class _Pipeline:
         replay_listener = self._replay_listener()
         self._thread = ListenerThread([*self._listeners, *([replay_listener] if replay_listener else [])])
         self._thread.start()
-        if self._page is not None and self._config.launch is not None:
-            self._child = self._config.launch(self._store.url, self._page.host, self._page.port)
         self._config.say(self._banner())
         if replay_listener is not None and self._replay is not None:
             self._replay.start(*replay_listener.socket.getsockname()[:2])
@@ -258,23 +263,12 @@ class _Pipeline:
         if self._explaining is not None:
             self._explaining.stop(_CHILD_SECONDS)
         self._publish(Phase.STOPPED)
-        self._stop_child()
 
     def _replayed(self, loop: DetectorLoop) -> bool:
         """Tell whether there is no more to do after a replay."""
         if not self._config.exit_after_replay or self._replay is None or not self._replay.finished:
             return False
         return self._replay.listener in loop.ended or loop.block >= self._spool.end_block
-
-    def _stop_child(self) -> None:
-        if self._child is None:
-            return
-        self._child.terminate()
-        try:
-            self._child.wait(_CHILD_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
 
     # ------------------------------------------------------------------ events
 
@@ -350,7 +344,7 @@ class _Pipeline:
             pipeline=self._name,
             revision=self._model.revision,
             endpoints=[self._page, *shown] if self._page is not None else shown,
-            store=_without_password(self._store.url),
+            store=self._store.url.removeprefix("sqlite:///"),
             left_out=left_out(self._config.pipeline),
             replaying=_tell(self._replay),
         )
@@ -389,6 +383,17 @@ def _stop_on_signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    try:
+        child.wait(_CHILD_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+    if child.stdin is not None:
+        child.stdin.close()
+
+
 def _listener_status(endpoint: Endpoint) -> ListenerStatus:
     return ListenerStatus(
         name=endpoint.name,
@@ -397,11 +402,6 @@ def _listener_status(endpoint: Endpoint) -> ListenerStatus:
         port=endpoint.port,
         path=PATH if endpoint.protocol == "http" else "",
     )
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    return url.replace(f":{parts.password}@", ":***@") if parts.password else url.removeprefix("sqlite:///")
 
 
 def _tell(replay: Replay | None) -> str:

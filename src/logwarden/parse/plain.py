@@ -21,7 +21,8 @@ _TAGGED: Final = re.compile(r"([A-Za-z_][\w./()-]{0,63})(?:\[(\d{1,10})\])?: ")
 # Year, month, day, hour, minute and second in ISO order; then an optional level, then log4j's thread and class.
 _ISO: Final = re.compile(
     rf"\[?(?P<stamp>\d{{4}}[-/.]\d\d?[-/.]\d\d?[T ]\d\d:\d\d:\d\d){_PART}(?:\.\d{{1,3}})? ?"
-    rf"(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?[ ,:-]*(?:{_LEVEL}:?\s*(?:\[(?P<pid>[^\]]{{0,64}})\] (?P<app>[A-Za-z_]\w*(?:\.[\w$]+)+): )?)?"
+    r"(?P<zone>Z|UTC|[+-]\d\d:?\d\d)?\]?[ ,:-]*"
+    rf"(?:{_LEVEL}:?\s*(?:\[(?P<pid>[^\]]{{0,64}})\] (?P<app>[A-Za-z_]\w*(?:\.[\w$]+)+): )?)?"
 )
 # Hadoop's "081109 203615 148 INFO component: message".
 _COMPACT: Final = re.compile(rf"(?P<date>\d{{6}}) (?P<clock>\d{{6}}) (?P<pid>\d+) {_LEVEL} (?P<app>[^\s:]+): ")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -43,13 +42,18 @@ Item = Batch | Tick | End | Malformed
 
 
 class Source(Protocol):
-    """Hands over lines in the order in which their stream keeps them.
+    """A stream that is still being written, read from any place of it: the spool, or a partition of a Kafka topic.
 
-    Positions of consecutive batches of one stream increase. A file yields batches only; a stream that is still being
-    written, such as the spool, also yields the ticks of the clock under which its lines were received.
+    Finished input needs no more than an ``Iterator[Batch]``, see :mod:`logwarden.sources.files`. In both, positions
+    increase from batch to batch.
     """
 
-    def __iter__(self) -> Iterator[Item]: ...
+    def read(self, block: int, *, timeout: float = 0.0) -> tuple[list[Item], int]:
+        """Return what stands from place ``block`` on, and the place after it.
+
+        Waits up to ``timeout`` seconds for something to come; nothing is an empty list and the same place.
+        """
+        ...
 
 
 class Clock(Protocol):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from logwarden.errors import LogwardenError
 
@@ -17,6 +18,7 @@ _RECEIVE_BUFFER = 8 * 1024 * 1024
 _SO_RCVBUFFORCE = 33  # Linux only; the standard library has no name for it
 _BACKLOG = 512
 _STOP_SECONDS = 15.0
+_log = logging.getLogger(__name__)
 
 
 class Intake(Protocol):
@@ -113,12 +115,14 @@ class ListenerThread:
     def stop(self) -> None:
         """Stop taking messages, hand on what has arrived, close the sockets."""
         for listener in self.listeners:
-            self._call(listener.stop())
+            try:
+                self._call(listener.stop())
+            except LogwardenError as error:
+                _log.error("%s: %s", listener.name, error)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_STOP_SECONDS)
 
-    def _call(self, step: object) -> None:
-        assert asyncio.iscoroutine(step)
+    def _call(self, step: Coroutine[Any, Any, None]) -> None:
         try:
             asyncio.run_coroutine_threadsafe(step, self._loop).result(_STOP_SECONDS)
         except TimeoutError:

@@ -520,13 +520,14 @@ class SpoolReader:
         index = max((i for i, segment in enumerate(segments) if segment.first_block <= block), default=0)
         if not segments:
             return False
-        self.close()
-        self._file = segments[index].path.open("rb")
-        for _, header in _headers(self._file):
-            if header.takes_number and header.number >= block:
-                self._file.seek(-HEADER.size, os.SEEK_CUR)
-                self._next = header.number
-                return True
+        for segment in segments[index:]:
+            self.close()
+            self._file = segment.path.open("rb")
+            for _, header in _headers(self._file):
+                if header.takes_number and header.number >= block:
+                    self._file.seek(-HEADER.size, os.SEEK_CUR)
+                    self._next = header.number
+                    return True
         return False
 
     def _skip_to_next_segment(self, block: int) -> tuple[Header, bytes] | None:

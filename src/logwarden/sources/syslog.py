@@ -16,6 +16,7 @@ from logwarden.sources.listening import Counts, Intake
 _log = logging.getLogger(__name__)
 _DATAGRAMS_AT_ONCE = 1000
 _DATAGRAM_END = b"\r\n\0"
+_ROUNDS_AT_STOP = 50
 _CROWDED_WAIT = 0.05
 _LINGER = 0.2
 MAX_CONNECTIONS = 1000
@@ -40,8 +41,9 @@ class UdpListener:
 
     async def stop(self) -> None:
         asyncio.get_running_loop().remove_reader(self.socket)
-        while self._read():
-            await asyncio.sleep(0)
+        for _ in range(_ROUNDS_AT_STOP):
+            if not self._read():
+                break
         self.kernel_drops()
         self.socket.close()
 

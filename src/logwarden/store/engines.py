@@ -73,7 +73,9 @@ def _prepare_file(url: URL, *, read_only: bool) -> None:
         raise StoreError(f"store {path} is a folder: name a file in it, such as {path / 'logwarden.db'}")
     if read_only:
         if not path.exists():
-            raise StoreError(f"no store at {path}: `logwarden up -f FILE` or `logwarden detect FILE` makes one")
+            raise StoreError(
+                f"no store at {path}: `logwarden up -f FILE` or `logwarden detect LOGS --store FILE` makes one"
+            )
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,8 +21,8 @@ from logwarden.training.language.config import SCRATCH
 from logwarden.training.pipeline import Parts, Plan, train
 
 SEED = 7
-PRETRAINING = TrainingConfig(steps=1500, batch_size=32, learning_rate=3e-3, max_tokens=128, threads=1, seed=SEED)
-TUNING = TrainingConfig(steps=1500, batch_size=32, learning_rate=2e-3, max_tokens=128, threads=1, seed=SEED)
+PRETRAINING = TrainingConfig(steps=800, batch_size=32, learning_rate=3e-3, max_tokens=128, seed=SEED)
+TUNING = TrainingConfig(steps=1200, batch_size=32, learning_rate=2e-3, max_tokens=128, seed=SEED)
 
 
 def main() -> None:

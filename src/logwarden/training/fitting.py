@@ -39,7 +39,7 @@ _DEFAULT_SCALE = {
     EvidenceKind.UNLIKELY_TEXT: 0.5,
 }
 _ENOUGH_FAULTS = 5
-_WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+_WEIGHTS = (0.4, 0.6, 0.8, 1.0)
 _THRESHOLDS = np.arange(0.4, 8.0, 0.05)
 
 
@@ -168,9 +168,10 @@ def _score(model: DetectionModel, parts: Units) -> Iterable[tuple[Recording, lis
     """Score each recording from a fresh start, learning from its normal units as serving would."""
     for recording, units in parts:
         ensemble = model.ensemble()
+        ensemble.prepare(units)
         scored = []
         for unit in units:
-            scored += ensemble.score([unit])
+            scored.append(ensemble.score(unit))
             if is_normal(unit, recording):
                 ensemble.learn(unit)
         yield recording, scored
@@ -181,10 +182,10 @@ def _combinations(channels: Sequence[str]) -> Iterable[tuple[str, dict[str, floa
     yield "average", _weights(channels, [1.0] * len(channels))
     if len(channels) == 1:
         return
-    yield "maximum", _weights(channels, [1.0] * len(channels))
     for values in product(_WEIGHTS, repeat=len(channels)):
-        if max(values) == 1.0 and sum(value > 0 for value in values) > 1:
-            yield "average", _weights(channels, values)
+        if max(values) == 1.0:
+            for combination in ("cubic", "maximum", "average"):
+                yield combination, _weights(channels, values)
 
 
 def _weights(channels: Sequence[str], values: Sequence[float]) -> dict[str, float]:

@@ -142,8 +142,7 @@ def _empty(store: Store, choices: Choices, case_id: str | None) -> dict[str, str
         }
     return {
         "title": "No lines so far",
-        "text": "Nothing has been received. The overview shows the commands that send a line, "
-        "or run `logwarden detect /var/log/syslog`.",
+        "text": "Nothing has been received. The overview shows the commands that send a line.",
     }
 
 

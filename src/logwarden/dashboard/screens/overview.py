@@ -32,7 +32,7 @@ def _draw_status() -> None:
         if status is None:
             st.info(
                 "No pipeline runs on this store. To receive logs: `logwarden up -f examples/quickstart.yaml`. "
-                "To look through files: `logwarden detect FILE`.",
+                "To look through files: `logwarden detect LOGS --store FILE`.",
                 icon=":material/info:",
             )
         elif _is_gone(status):

@@ -162,10 +162,19 @@ def _quantise(source: Path, target: Path) -> None:
         graph.initializer.append(numpy_helper.from_array(scales, f"{name}.scale"))
         node = helper.make_node("DequantizeLinear", [f"{name}.int8", f"{name}.scale"], [name], axis=axis)
         graph.node.insert(0, node)
+    _forget_origin(model)
     # Written whole or not at all, because the folder may already be in use.
     temporary = target.with_suffix(".tmp")
     onnx.save(model, temporary)
     temporary.replace(target)
+
+
+def _forget_origin(model: Any) -> None:
+    """Remove the exporter's notes on every node: call stacks with this machine's paths, a fifth of the file."""
+    graph = model.graph
+    for item in (model, graph, *graph.node, *graph.initializer, *graph.value_info, *graph.input, *graph.output):
+        item.doc_string = ""
+        del item.metadata_props[:]
 
 
 def _is_large_matrix(tensor: Any) -> bool:

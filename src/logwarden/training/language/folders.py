@@ -43,11 +43,13 @@ def checkpoint_folder(config: TrainingConfig, out: Path, fingerprint: str) -> Pa
     return (config.checkpoints or out.with_name(f".{out.name}.checkpoints")) / fingerprint
 
 
-def write_report(folder: Path, fingerprint: str, config: TrainingConfig, state: RunState, model: Any) -> None:
+def write_report(
+    folder: Path, fingerprint: str, base: str | Path, config: TrainingConfig, state: RunState, model: Any
+) -> None:
     """Write ``training.json``: what was run, with what, and how the loss went."""
     report = {
         "fingerprint": fingerprint,
-        "base": Path(config.base).name if Path(config.base).is_dir() else config.base,
+        "base": public_name(base),
         "seed": config.seed,
         "steps": state.step,
         "tokens": state.tokens,
@@ -59,6 +61,11 @@ def write_report(folder: Path, fingerprint: str, config: TrainingConfig, state: 
         "versions": {name: version(name) for name in _LIBRARIES},
     }
     (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
+
+def public_name(base: str | Path) -> str:
+    """Return a hub's name of a base model, or the last part of a local path: the rest is this machine's business."""
+    return Path(base).name if Path(base).is_dir() else str(base)
 
 
 def identity(base: str | Path) -> str:

@@ -71,7 +71,7 @@ def pretrain(
     draw, evaluate = _objective(texts, np.asarray(weights, dtype=float), form)
     state = trainer.run("pretraining", draw, evaluate)
     with folders.replaced(out) as folder:
-        folders.write_report(folder, print_, config, state, model)
+        folders.write_report(folder, print_, config.base, config, state, model)
         models.save(model, folder)
         tokenizer.save(str(folder / "tokenizer.json"))
         form.save(folder)

@@ -82,8 +82,8 @@ def fine_tune(
     evaluate = _Validation(tokenizer, form, validation, config) if validation else None
     state = trainer.run("fine-tuning", mixture.draw, evaluate)
     with folders.replaced(out) as folder:
-        folders.write_report(folder, print_, config, state, model)
-        _save(model, str(Path(base).name), folder)
+        folders.write_report(folder, print_, base, config, state, model)
+        _save(model, folders.public_name(base), folder)
         tokenizer.save(str(folder / "tokenizer.json"))
         form.save(folder)
     checkpoint.remove()

@@ -1,0 +1,1 @@
+"""Training: from recordings to a model revision. Needs the extra `train`."""
