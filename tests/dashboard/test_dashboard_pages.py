@@ -22,7 +22,7 @@ pytestmark = pytest.mark.browser
 
 OUTPUT = Path(__file__).parents[1] / "output" / "dashboard"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
-PATIENCE = 30_000
+PATIENCE = 60_000
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
@@ -59,7 +59,8 @@ def visit(browser: Browser) -> Iterator[Visit]:
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.goto(url)
+        # The page goes on loading while the test waits for what it needs.
+        page.goto(url, wait_until="commit")
         return page
 
     yield open_page
@@ -98,7 +99,7 @@ def check_looks(page: Page, width: int, name: str) -> None:
     assert page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]').count() == 0
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     wide = page.evaluate(
-        "[...document.querySelectorAll('section, main')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        "[...document.querySelectorAll('main, [data-testid=stMain]')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
     )
     assert wide == 0
     assert page.evaluate(CONTRAST) == []
@@ -244,8 +245,8 @@ def test_the_overview_shows_numbers_ports_commands_and_charts(
         metric = page.locator('[data-testid="stMetric"]').filter(has=page.get_by_text(name, exact=True))
         expect(metric.get_by_text(f"{value:,}", exact=True)).to_be_visible()
     for chart in ("Lines per", "Anomalies per"):
-        drawn = page.locator('[data-testid="stVegaLiteChart"]').filter(has=page.locator(f'[aria-label^="{chart}"]'))
-        expect(drawn.locator("svg, canvas").first).to_be_visible(timeout=PATIENCE)
+        drawn = page.locator(f'[data-testid="stVegaLiteChart"][aria-label^="{chart}"]')
+        expect(drawn.locator(".mark-area path, .mark-rect path").first).to_be_attached(timeout=PATIENCE)
     top = store.top_hosts(limit=1)[0]
     expect(page.locator(".hosts").get_by_role("link", name=top.host, exact=True)).to_be_visible()
     expect(page.locator('[data-testid="stPageLink"]').first).to_be_visible(timeout=PATIENCE)

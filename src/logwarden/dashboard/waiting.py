@@ -20,7 +20,7 @@ def show(location: str, problem: str) -> None:
     detect = f"logwarden detect /var/log/syslog --store {shlex.quote(location)}"
     st.code(f"logwarden up -f examples/quickstart.yaml\n{detect}", language=None, wrap_lines=True)
     st.info(problem, icon=":material/database:")
-    st.caption("This page looks again every second.")
+    st.markdown(":gray[This page looks again every second.]")
     _look_again(location)
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from logwarden.api.record import AnomalyRecord, Case, Severity
+from logwarden.channels.ensemble import Scored
 from logwarden.explain import case_title
 
 # Seconds without a new anomaly after which a case is over, for its own hosts and for others.
@@ -30,8 +31,8 @@ class _OpenCase:
     apps: list[str] = field(default_factory=list)
     anomalies: int = 0
     suppressed: int = 0
-    # When an anomaly of each (host, category, template) was last recorded.
-    recorded: list[tuple[str, float]] = field(default_factory=list)
+    # When an anomaly of each signature was last told, Unix seconds.
+    told: dict[str, float] = field(default_factory=dict)
 
 
 class CaseBook:
@@ -41,47 +42,41 @@ class CaseBook:
         self._pipeline = pipeline
         self._open: list[_OpenCase] = []
 
-    def file(self, record: AnomalyRecord) -> tuple[AnomalyRecord | None, Case]:
-        """Put a record into its case.
+    def repeat(self, scored: Scored) -> Case | None:
+        """Count an anomaly that was just told of the same host in its case; None when it has to be told."""
+        unit, key = scored.unit, _signature(scored)
+        for case in self._open:
+            told = case.told.get(key)
+            if told is not None and unit.end - told < _REPEAT:
+                case.start, case.end = min(case.start, unit.start), max(case.end, unit.end)
+                case.score = max(case.score, scored.score)
+                case.suppressed += 1
+                return self._case(case)
+        return None
 
-        Returns
-        -------
-        tuple
-            The record with its case id, or None when it repeats one just told; and the case as it is now.
-        """
-        start, end = record.start.timestamp(), record.end.timestamp()
+    def file(self, record: AnomalyRecord, scored: Scored) -> tuple[AnomalyRecord, Case]:
+        """Put a record into its case; return the record with its case id, and the case as it is now."""
+        start, end = scored.unit.start, scored.unit.end
         self._open = [case for case in self._open if start - case.end <= _SAME_HOST]
         case = next((case for case in self._open if _belongs(record, start, end, case)), None)
         if case is None:
             case = self._new(record, start, end)
-        filed = self._add(case, record, end)
-        return filed, self._case(case)
-
-    def _new(self, record: AnomalyRecord, start: float, end: float) -> _OpenCase:
-        digest = blake2b(f"case {record.id}".encode(), digest_size=8).hexdigest()
-        case = _OpenCase(digest, start, end, record.score, record.severity.value, case_title([record]))
-        self._open.append(case)
-        return case
-
-    @staticmethod
-    def _add(case: _OpenCase, record: AnomalyRecord, end: float) -> AnomalyRecord | None:
-        case.start = min(case.start, record.start.timestamp())
-        case.end = max(case.end, end)
+        case.start, case.end = min(case.start, start), max(case.end, end)
         if record.score > case.score:
             case.score, case.title = record.score, case_title([record])
         case.severity = max(Severity(case.severity), record.severity, key=_ORDER.index).value
         for known, new in ((case.hosts, record.source.host), (case.apps, record.source.app or "")):
             if new not in known:
                 known.append(new)
-        key = f"{record.source.host} {record.category} {record.template.id}"
-        recorded = dict(case.recorded)
-        if end - recorded.get(key, float("-inf")) < _REPEAT:
-            case.suppressed += 1
-            return None
-        recorded[key] = end
-        case.recorded = list(recorded.items())
+        case.told[_signature(scored)] = end
         case.anomalies += 1
-        return record.model_copy(update={"case_id": case.id})
+        return record.model_copy(update={"case_id": case.id}), self._case(case)
+
+    def _new(self, record: AnomalyRecord, start: float, end: float) -> _OpenCase:
+        digest = blake2b(f"case {record.id}".encode(), digest_size=8).hexdigest()
+        case = _OpenCase(digest, start, end, record.score, record.severity.value, case_title([record]))
+        self._open.append(case)
+        return case
 
     def _case(self, case: _OpenCase) -> Case:
         others = len(case.hosts) - 1
@@ -108,9 +103,13 @@ class CaseBook:
         """Go on from :meth:`to_state`."""
         book = cls(pipeline)
         book._open = [_OpenCase(**case) for case in state]
-        for case in book._open:
-            case.recorded = [(key, time) for key, time in case.recorded]
         return book
+
+
+def _signature(scored: Scored) -> str:
+    """What makes an anomaly the same as another: the host and its most telling finding."""
+    finding = scored.findings[0][2]
+    return f"{scored.unit.host} {finding.kind.value} {finding.template}"
 
 
 def _belongs(record: AnomalyRecord, start: float, end: float, case: _OpenCase) -> bool:

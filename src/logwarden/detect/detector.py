@@ -6,6 +6,7 @@ import json
 import time
 from typing import Any
 
+from logwarden.api.record import Case
 from logwarden.channels.ensemble import Scored
 from logwarden.detect.cases import CaseBook
 from logwarden.detect.model import DetectionModel
@@ -72,14 +73,21 @@ class Detector:
     def _judge(self, units: list[Unit], outcome: Outcome) -> None:
         outcome.units += len(units)
         self._ensemble.prepare(units)
+        cases: dict[str, Case] = {}
         for unit in units:
             scored = self._ensemble.score(unit)
             if scored.score >= self.threshold:
-                self._report(scored, outcome)
+                case = self._report(scored, outcome)
+                cases[case.id] = case
             else:
                 self._ensemble.learn(unit)
+        outcome.cases += cases.values()
 
-    def _report(self, scored: Scored, outcome: Outcome) -> None:
+    def _report(self, scored: Scored, outcome: Outcome) -> Case:
+        """Add the record of an anomaly to the outcome, unless it repeats one just told; return its case."""
+        case = self._cases.repeat(scored)
+        if case is not None:
+            return case
         stream = self._intake.streams[scored.unit.stream]
         record = self._records.make(
             scored,
@@ -87,10 +95,9 @@ class Detector:
             listener=stream.listener,
             detected=time.time(),
         )
-        filed, case = self._cases.file(record)
-        if filed is not None:
-            outcome.records.append(filed)
-        outcome.cases = [*(kept for kept in outcome.cases if kept.id != case.id), case]
+        filed, case = self._cases.file(record, scored)
+        outcome.records.append(filed)
+        return case
 
     def snapshot(self) -> bytes:
         """Return the state from which :meth:`restore` goes on as if nothing had happened."""

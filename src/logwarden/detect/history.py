@@ -13,7 +13,7 @@ from logwarden.outcome import Outcome
 from logwarden.store import Store
 
 # Lines between two commits to a store: few enough that a killed run repeats little, many enough to cost nothing.
-_COMMIT_LINES = 100_000
+_COMMIT_LINES = 20_000
 
 
 @dataclass(slots=True)

@@ -112,7 +112,7 @@ class RecordMaker:
         facts = dict(finding.facts)
         if finding.kind is EvidenceKind.NEVER_SEEN_TEMPLATE:
             nearest = self._model.templates.nearest(str(facts["template"]))
-            if nearest is not None:
+            if nearest is not None and nearest[0] != finding.template:  # training may know it from faults only
                 facts["nearest"] = self._model.templates.known[nearest[0]]
         elif finding.kind is EvidenceKind.UNLIKELY_TEXT:
             losses = self._model.language.token_losses(str(facts["template"]))

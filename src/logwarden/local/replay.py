@@ -85,6 +85,8 @@ class Replay:
         Where the lines end up; tells how many are there already.
     data_dir
         Keeps by how much the times of each replay are moved.
+    stay
+        Let the clock stay at the end of the recording, so that results depend on nothing but the recording.
 
     Raises
     ------
@@ -92,7 +94,7 @@ class Replay:
         If the spool holds later lines, between which the recording cannot be put.
     """
 
-    def __init__(self, recording: Recording, speed: float, spool: Spool, data_dir: Path) -> None:
+    def __init__(self, recording: Recording, speed: float, spool: Spool, data_dir: Path, *, stay: bool = False) -> None:
         self.recording = recording
         self.speed = speed
         self.listener = f"replay-{recording.name}"
@@ -100,6 +102,7 @@ class Replay:
         self.done = min(spool.counts[self.listener], self.total)
         """Lines that have reached the spool."""
         self._spool = spool
+        self._stay = stay
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._started: float | None = None
@@ -119,7 +122,7 @@ class Replay:
         It waits for lines that are late, so that no line is received after its own time.
         """
         if self.done >= self.total:
-            return time.time()
+            return self.recording.times[-1] + self._shift if self._stay else time.time()
         due = self.recording.times[self.done]
         return min(due, self._scaled()) + self._shift
 

@@ -174,8 +174,9 @@ class _Pipeline:
     def _open_replay(self, recording: Recording | None) -> Replay | None:
         if recording is None:
             return None
-        replay = Replay(recording, self._config.speed, self._spool, self._config.data_dir)
-        if not replay.finished:
+        once = self._config.exit_after_replay
+        replay = Replay(recording, self._config.speed, self._spool, self._config.data_dir, stay=once)
+        if once or not replay.finished:
             self._spool.clock = replay
         return replay
 

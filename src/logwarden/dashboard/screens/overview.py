@@ -60,12 +60,12 @@ def _draw_running(status: PipelineStatus) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(_headline(status))
             if status.revision:
-                st.caption(f"Model {status.revision[:24]}", width="content")
+                st.markdown(f":gray[Model {status.revision[:24]}]", width="content")
         if status.progress is not None and status.progress.total:
             done, total = status.progress.done, status.progress.total
             st.progress(min(1.0, done / total), text=f"{done:,} of {total:,} lines replayed ({done / total:.0%})")
         if status.listeners:
-            st.caption("Send it a line:")
+            st.markdown(":gray[Send it a line:]")
             st.code("\n".join(commands.examples(status.listeners)), language=None, wrap_lines=True)
 
 
@@ -122,7 +122,7 @@ def _draw_cases(store: Store, start: datetime, version: object) -> None:
     st.subheader("Newest cases")
     cases = cached("newest cases", version, lambda: store.cases(start=start, limit=6))
     if not cases:
-        st.caption("None so far: what arrives looks normal.")
+        st.markdown(":gray[None so far: what arrives looks normal.]")
     case_list(cases)
 
 

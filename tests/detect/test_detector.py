@@ -1,0 +1,128 @@
+"""The detector is a pure function of its input, however it is batched, stopped and started again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+
+import pytest
+
+from logwarden.api.record import AnomalyRecord
+from logwarden.datasets import Recording
+from logwarden.detect import DetectionModel, Detector
+from logwarden.events import Batch
+from logwarden.outcome import Outcome
+
+
+def cut(batches: Iterator[Batch], size: int) -> Iterator[Batch]:
+    for batch in batches:
+        for start in range(0, len(batch.lines), size):
+            part = slice(start, start + size)
+            yield replace(
+                batch,
+                positions=batch.positions[part],
+                lines=batch.lines[part],
+                received=batch.received and batch.received[part],
+                peers=batch.peers and batch.peers[part],
+            )
+
+
+def run(detector: Detector, batches: Iterator[Batch]) -> Outcome:
+    outcome = Outcome()
+    for batch in batches:
+        outcome.extend(detector.process(batch))
+    outcome.extend(detector.finish())
+    return outcome
+
+
+def told(outcome: Outcome) -> list[AnomalyRecord]:
+    moment = outcome.records[0].detected
+    return [record.model_copy(update={"detected": moment}) for record in outcome.records]
+
+
+@pytest.fixture(scope="module")
+def whole(model: DetectionModel, recording: Recording) -> Outcome:
+    return run(Detector(model, "test"), recording.batches())
+
+
+def test_anomalies_of_a_recording_are_told_with_everything_a_person_needs(whole: Outcome) -> None:
+    assert len(whole.records) > 5
+    for record in whole.records:
+        assert record.score >= record.threshold
+        assert record.explanation is not None
+        assert record.explanation.text
+        assert record.evidence
+        assert record.case_id
+        assert record.origin.stream.startswith("file:")
+        assert record.origin.first <= record.origin.last
+        assert record.lines or record.category == "silence"
+        assert {line.position for line in record.lines} <= set(range(record.origin.first, record.origin.last + 1))
+    assert {record.case_id for record in whole.records} == {case.id for case in whole.cases}
+
+
+def test_every_line_is_counted_once(whole: Outcome, recording: Recording) -> None:
+    lines = sum(len(batch.lines) for batch in recording.batches())
+    assert whole.lines == lines
+    assert sum(slot.lines for slot in whole.activity) + len(whole.rejected) == lines
+
+
+@pytest.mark.parametrize("size", [7, 500])
+def test_batching_does_not_matter(
+    size: int, whole: Outcome, model: DetectionModel, recording: Recording
+) -> None:
+    again = run(Detector(model, "test"), cut(recording.batches(), size))
+    assert told(again) == told(whole)
+
+
+def test_restart_from_a_snapshot_goes_on_as_if_nothing_had_happened(
+    whole: Outcome, model: DetectionModel, recording: Recording
+) -> None:
+    outcome, detector = Outcome(), Detector(model, "test")
+    for batch in cut(recording.batches(), 1500):
+        state = detector.snapshot()
+        detector = Detector(model, "test")
+        detector.restore(state)
+        outcome.extend(detector.process(batch))
+    outcome.extend(detector.finish())
+    assert told(outcome) == told(whole)
+
+
+def test_new_revision_is_taken_over_without_losing_or_repeating_a_line(
+    model: DetectionModel, recording: Recording
+) -> None:
+    other = replace(model, revision="f" * 12)
+    detector, outcome = Detector(model, "test"), Outcome()
+    batches = list(cut(recording.batches(), 3000))
+    outcome.extend(detector.process(batches[0]))
+    outcome.extend(detector.take_over(other))
+    for batch in batches[1:]:
+        outcome.extend(detector.process(batch))
+    outcome.extend(detector.finish())
+    assert outcome.lines == sum(len(batch.lines) for batch in batches)
+    positions = list(
+        chain.from_iterable(
+            range(record.origin.first, record.origin.last + 1) for record in outcome.records if not record.lines
+        )
+    )
+    assert len({record.id for record in outcome.records}) == len(outcome.records)
+    assert all(position > 0 for position in positions)
+    assert {record.revision for record in outcome.records} <= {model.revision, other.revision}
+
+
+def test_silence_shows_when_only_the_clock_moves(model: DetectionModel, recording: Recording) -> None:
+    detector = Detector(model, "test")
+    batch = next(recording.batches())
+    assert batch.received is not None
+    detector.process(batch)
+    outcome = Outcome()
+    for second in range(1, 200):
+        outcome.extend(detector.advance(batch.received[-1] + second))
+    assert "silence" in {record.category for record in outcome.records}
+
+
+def test_lines_that_cannot_be_read_are_rejected_with_the_reason(model: DetectionModel) -> None:
+    batch = Batch("file:/x", [1, 2], ["", "\x00\x01\x02\x03\x04\x05" * 20])
+    outcome = Detector(model, "test").process(batch)
+    assert [row.position for row in outcome.rejected] == [1, 2]
+    assert all(row.reason for row in outcome.rejected)
