@@ -22,7 +22,7 @@ from logwarden.training.pipeline import Parts, Plan, train
 
 SEED = 7
 PRETRAINING = TrainingConfig(steps=800, batch_size=32, learning_rate=3e-3, max_tokens=128, seed=SEED)
-TUNING = TrainingConfig(steps=1200, batch_size=32, learning_rate=2e-3, max_tokens=128, seed=SEED)
+TUNING = TrainingConfig(steps=700, batch_size=32, learning_rate=2e-3, max_tokens=128, seed=SEED)
 
 
 def main() -> None:
