@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from logwarden.api.record import AnomalyRecord, LogLine, Verdict
 from logwarden.outcome import Outcome
@@ -22,7 +22,8 @@ pytestmark = pytest.mark.browser
 
 OUTPUT = Path(__file__).parents[1] / "output" / "dashboard"
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text(encoding="utf-8")
-PATIENCE = 60_000
+# Milliseconds: a machine that runs other tests beside these takes its time to start a page.
+PATIENCE = 120_000
 LOOKS = [(width, scheme) for width in (1280, 390) for scheme in ("light", "dark")]
 
 
@@ -41,31 +42,36 @@ def url(store: Store) -> Iterator[str]:
 
 
 class Visit(Protocol):
-    """Opens an address in a browser window of its own, which is closed after the test."""
+    """Opens an address in a browser page of its own, which is closed after the test."""
 
     def __call__(self, url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page: ...
 
 
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One context for all tests: its cache spares every page the loading of Streamlit's scripts."""
+    context = browser.new_context(timezone_id="Europe/Berlin")
+    context.set_default_timeout(PATIENCE)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    contexts = []
+def visit(context: BrowserContext) -> Iterator[Visit]:
+    pages = []
 
     def open_page(url: str, *, width: int = 1280, height: int = 900, scheme: str = "light") -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,  # type: ignore[arg-type]
-            timezone_id="Europe/Berlin",
-        )
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
         page = context.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         # The page goes on loading while the test waits for what it needs.
         page.goto(url, wait_until="commit")
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
 
 
 @pytest.fixture

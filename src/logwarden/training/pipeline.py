@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copytree
+from shutil import copyfile, copytree
 from typing import Any
 
 from logwarden.channels.cache import ScoreCache
@@ -157,6 +157,9 @@ def tune_language_model(plan: Plan, parts: Parts, templates: Templates) -> Path:
     out = plan.work / LANGUAGE_FOLDER
     samples = [example.text for example in validation][:_EXPORT_SAMPLES]
     _log.info("export: %s", export(tuned, out, samples))
+    # The weights too: a later training starts from them.
+    for name in ("config.json", "model.safetensors"):
+        copyfile(tuned / name, out / name)
     copytree(tuned / "adapter", out / "adapter", dirs_exist_ok=True)
     return out
 
