@@ -26,7 +26,8 @@
     paint("#fff");
     chain.forEach((colour) => paint(colour));
     const back = luminance();
-    paint(getComputedStyle(node).color, opacity);
+    if (!opacity) return Infinity; // not there to be read
+    paint(node instanceof SVGElement ? getComputedStyle(node).fill : getComputedStyle(node).color, opacity);
     const front = luminance();
     return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05);
   };
@@ -41,7 +42,7 @@
       const disabled = node.closest("[disabled], [aria-disabled=true]");
       if (!own || disabled || !box.width || !box.height || style.visibility === "hidden" || ["STYLE", "SCRIPT"].includes(node.tagName)) continue;
       const value = ratio(node);
-      if (value < (large(style) ? 3 : 4.5)) found.push(`${value.toFixed(2)} ${node.tagName}.${node.className}: ${node.textContent.trim().slice(0, 50)}`);
+      if (value < (large(style) ? 3 : 4.5)) found.push(`${value.toFixed(2)} ${node.tagName}.${node.getAttribute("class")}: ${node.textContent.trim().slice(0, 50)}`);
     }
     return found;
   };

@@ -68,9 +68,7 @@ def test_every_line_is_counted_once(whole: Outcome, recording: Recording) -> Non
 
 
 @pytest.mark.parametrize("size", [7, 500])
-def test_batching_does_not_matter(
-    size: int, whole: Outcome, model: DetectionModel, recording: Recording
-) -> None:
+def test_batching_does_not_matter(size: int, whole: Outcome, model: DetectionModel, recording: Recording) -> None:
     again = run(Detector(model, "test"), cut(recording.batches(), size))
     assert told(again) == told(whole)
 

@@ -22,7 +22,18 @@ def command(store: Path) -> list[str]:
 
 def stored(store: Path) -> list[dict[str, object]]:
     listing = subprocess.run(
-        [sys.executable, "-m", "logwarden", "anomalies", "--store", str(store), "--limit", "100000", "--format", "ndjson"],
+        [
+            sys.executable,
+            "-m",
+            "logwarden",
+            "anomalies",
+            "--store",
+            str(store),
+            "--limit",
+            "100000",
+            "--format",
+            "ndjson",
+        ],
         check=True,
         capture_output=True,
         text=True,

@@ -73,9 +73,7 @@ def test_nobody_is_silent_when_the_whole_stream_paused() -> None:
     assert [unit.silent_since for unit in closed] == [None]
 
 
-lines = st.lists(
-    st.tuples(st.sampled_from(["r1", "r2", "r3"]), st.floats(0, 12)), min_size=1, max_size=80
-)
+lines = st.lists(st.tuples(st.sampled_from(["r1", "r2", "r3"]), st.floats(0, 12)), min_size=1, max_size=80)
 
 
 @given(lines, st.integers(0, 79))

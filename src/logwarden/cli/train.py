@@ -24,10 +24,10 @@ def command(
     base: Annotated[
         str, typer.Option(help="builtin, scratch, a Hugging Face T5 such as google/flan-t5-base, or a folder.")
     ] = "builtin",
-    out: Annotated[Path | None, typer.Option(help="Folder of revisions; default: the registry on this machine.")] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="Folder for checkpoints: a killed run goes on from there.")
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of revisions; default: the registry on this machine.")
     ] = None,
+    work: Annotated[Path | None, typer.Option(help="Folder for checkpoints: a killed run goes on from there.")] = None,
     pretrain_steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining, with base scratch.")] = 6000,
     steps: Annotated[int, typer.Option(min=1, help="Steps of fine-tuning.")] = 3000,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak learning rate of fine-tuning.")] = 2e-3,

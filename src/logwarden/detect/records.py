@@ -51,7 +51,7 @@ class RecordMaker:
         """
         unit = scored.unit
         telling = [item for item in scored.findings if item[0] >= _WORTH_TELLING] or scored.findings[:1]
-        telling = list(_distinct(telling))[:_MOST_EVIDENCE]
+        telling = sorted(_distinct(telling), key=_rank)[:_MOST_EVIDENCE]
         odd = {finding.template for _, _, finding in telling if finding.template is not None}
         first = telling[0][2]
         template = first.template if first.template is not None else _most_common(unit)
@@ -119,6 +119,12 @@ class RecordMaker:
             worst = sorted(losses, key=lambda pair: -pair[1])[:_SURPRISING_WORDS]
             facts["tokens"] = " ".join(word for word, _ in worst)
         return Evidence(kind=finding.kind, channel=channel, score=to_score(surprise), facts=facts)
+
+
+def _rank(item: tuple[float, str, Finding]) -> float:
+    """Put the most surprising first, but a burst of all lines only where no single template tells more."""
+    surprise, _, finding = item
+    return -surprise / 2 if finding.kind is EvidenceKind.BURST and finding.template is None else -surprise
 
 
 def _distinct(findings: list[tuple[float, str, Finding]]) -> Iterator[tuple[float, str, Finding]]:
