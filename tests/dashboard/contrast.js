@@ -26,6 +26,7 @@
     paint("#fff");
     chain.forEach((colour) => paint(colour));
     const back = luminance();
+    opacity *= Number(getComputedStyle(node).fillOpacity ?? 1);
     if (!opacity) return Infinity; // not there to be read
     paint(node instanceof SVGElement ? getComputedStyle(node).fill : getComputedStyle(node).color, opacity);
     const front = luminance();

@@ -19,7 +19,7 @@ EXAMPLES = """
 logwarden up -f examples/quickstart.yaml
 logwarden up -f pipeline.yaml --check
 logwarden up -f pipeline.yaml --host 0.0.0.0 --port udp=15514 --port dashboard=8600
-logwarden up -f examples/quickstart.yaml --replay lab/recordings/test-8 --speed 60
+logwarden up -f examples/quickstart.yaml --replay lab/recordings/test-11 --speed 60
 """
 
 _MAX_PORT = 65535

@@ -44,7 +44,15 @@ def _time_axis(shown: range, *, labels: bool) -> alt.X:
 
 
 def _count_axis(field: str) -> alt.Y:
-    axis = alt.Axis(title=None, tickCount=3, format="~s", minExtent=_AXIS_WIDTH, maxExtent=_AXIS_WIDTH, tickMinStep=1)
+    axis = alt.Axis(
+        title=None,
+        tickCount=3,
+        # Each number by itself: one unit for all would make 0 read "0k".
+        labelExpr="format(datum.value, '~s')",
+        minExtent=_AXIS_WIDTH,
+        maxExtent=_AXIS_WIDTH,
+        tickMinStep=1,
+    )
     return alt.Y(field, axis=axis)
 
 
