@@ -50,15 +50,14 @@ def test_known_templates_never_seen_together_are_found(channel: NoveltyChannel) 
 
 
 def test_first_line_of_an_unknown_device_surprises_nobody(channel: NoveltyChannel) -> None:
-    (finding,) = read(channel, "new-switch", ["ifmgr: interface IFACE up"])
-    assert finding.raw < 1.5
+    assert read(channel, "new-switch", ["ifmgr: interface IFACE up"]) == []
 
 
 def test_unknown_device_is_learned_and_then_speaks_up(channel: NoveltyChannel) -> None:
     for i in range(400):
         channel.learn(unit(channel._templates, "new-switch", 30.0 * i, ["ifmgr: interface IFACE up"]))
     first = read(channel, "new-switch", ["ifmgr: fan failure"])[0]
-    assert first.raw > 1.0
+    assert first.raw > 2.0
 
 
 def test_what_was_learned_is_known_and_survives_a_restart(channel: NoveltyChannel) -> None:

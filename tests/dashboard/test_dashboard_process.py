@@ -50,6 +50,33 @@ def test_it_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     assert wait_for(False, port)
 
 
+HANDSHAKE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+}
+
+
+def handshake(port: int, headers: dict[str, str]) -> int:
+    return httpx.get(f"http://127.0.0.1:{port}/_stcore/stream", headers=HANDSHAKE | headers, timeout=60).status_code
+
+
+def test_a_page_of_another_site_cannot_read_it(tmp_path: Path) -> None:
+    port = free_port()
+    process = launch(tmp_path / "s.db", port=port)
+    try:
+        assert wait_for(True, port)
+        assert handshake(port, {"Host": "localhost", "Origin": "http://localhost"}) == 101
+        assert handshake(port, {"Host": "attacker.example"}) == 403
+        assert handshake(port, {"Origin": "http://attacker.example"}) == 403
+    finally:
+        process.terminate()
+        process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+
+
 def test_a_taken_port_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -14,6 +14,8 @@ from logwarden.units import Unit
 
 _SHORT = 60
 _COMBINATION_FACTS = 4
+# What a device that training did not know shows is told once it is this surprising, in powers of ten; less is learning.
+_STRANGER = 2.0
 # Combinations learned per host while serving: a host with more is one where a new combination says nothing.
 _MOST_COMBINATIONS = 2000
 
@@ -79,6 +81,7 @@ class NoveltyChannel:
         self._by_host: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._combinations: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
+        self._fitted_hosts: set[str] = set()
         # What was counted since the fit, per host: templates, and combinations.
         self._learned: defaultdict[str, tuple[Counter[int], Counter[Combination]]] = defaultdict(
             lambda: (Counter(), Counter())
@@ -88,6 +91,7 @@ class NoveltyChannel:
         """Count the templates and combinations of normal units."""
         for unit in units:
             counts = unit.counts
+            self._fitted_hosts.add(unit.host)
             self._count(unit.host, counts)
             self._combinations[unit.host].add(tuple(sorted(counts)))
 
@@ -105,6 +109,8 @@ class NoveltyChannel:
         ]
         if not reading and tuple(sorted(counts)) not in self._combinations[unit.host]:
             reading.append(self._unknown_combination(unit.host, counts))
+        if unit.host not in self._fitted_hosts:
+            return [finding for finding in reading if finding.raw >= _STRANGER]
         return reading
 
     def _unknown(self, host: str, template: int, count: int) -> Finding:
@@ -114,7 +120,10 @@ class NoveltyChannel:
         if template in self._hosts_of:
             facts["other_hosts"] = len(self._hosts_of[template])
             return Finding(EvidenceKind.NEVER_SEEN_ON_HOST, self._by_host[host].bits, facts, template)
-        raw = min(self._by_app[app].bits if app in self._by_app else 9.0, self._by_host[host].bits + 1.0)
+        by_host = self._by_host[host].bits
+        if host in self._fitted_hosts:
+            by_host += 1.0
+        raw = min(self._by_app[app].bits if app in self._by_app else 9.0, by_host)
         return Finding(EvidenceKind.NEVER_SEEN_TEMPLATE, raw, facts, template)
 
     def _unknown_combination(self, host: str, counts: Counter[int]) -> Finding:
@@ -160,6 +169,7 @@ class NoveltyChannel:
     def from_json(cls, fitted: dict[str, Any], templates: Templates) -> NoveltyChannel:
         """Rebuild from :meth:`to_json`."""
         channel = cls(templates)
+        channel._fitted_hosts = set(fitted["hosts"])
         for host, pairs in fitted["hosts"].items():
             channel._by_host[host] = Surprise.from_json(pairs)
             for template, count in pairs:

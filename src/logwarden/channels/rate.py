@@ -26,6 +26,8 @@ _MOST_OF_THE_TIME = 0.8
 _LONGEST_GAP = 180.0
 # Jitter of a timer, seconds, so that a gap of 10.2 s against a longest one of 10.0 s is nothing.
 _GAP_SLACK = 5.0
+# Normal units after which the normal of an unknown host is taken for learned.
+_LEARNED_UNITS = 40
 # Resolution of RFC 3164 time stamps plus transport, seconds.
 _CLOCK_SLACK = 3.0
 
@@ -58,11 +60,17 @@ class _Sliding:
 
 
 class _Host:
-    """The recent past of one host."""
+    """The recent past of one host.
 
-    __slots__ = ("clock_offset", "last_seen", "sliding")
+    ``learned`` counts the normal units since the start, and ``most`` their most lines per template within each
+    horizon: what is normal for a host that training did not know.
+    """
+
+    __slots__ = ("clock_offset", "last_seen", "learned", "most", "sliding")
 
     def __init__(self) -> None:
+        self.learned = 0
+        self.most: dict[int, list[int]] = {}
         self.sliding = [_Sliding(seconds) for seconds in HORIZONS]
         self.last_seen: dict[int, float] = {}
         self.clock_offset: float | None = None
@@ -73,6 +81,12 @@ class _Host:
             sliding.forget(unit.end)
         for template, count in _counts(unit).items():
             yield template, [sliding.totals[template] + count for sliding in self.sliding]
+
+    def learn_most(self, unit: Unit) -> None:
+        """Take a normal unit into what is normal for the host."""
+        self.learned += 1
+        for template, now in self.totals(unit):
+            self.most[template] = _higher(self.most.get(template), now)
 
     def add(self, unit: Unit) -> None:
         """Count a unit's lines."""
@@ -121,8 +135,8 @@ class RateChannel:
     """More lines than ever, no lines for longer than ever, or a clock that jumped.
 
     What is normal is the most that training saw of a template on a host within each horizon, and the longest time
-    that a regular template or the host stayed away. A host that training did not see is held against the most that
-    any host sent of the same template, and its own silences are not judged.
+    that a regular template or the host stayed away. The normal of a host that training did not see is learned from its
+    own normal units, and its silences are not judged.
     """
 
     name = "rate"
@@ -132,7 +146,6 @@ class RateChannel:
         self._hosts: defaultdict[str, _Host] = defaultdict(_Host)
         # Per host and template: the most lines within each horizon.
         self._most: defaultdict[str, dict[int, list[int]]] = defaultdict(dict)
-        self._most_anywhere: dict[int, list[int]] = {}
         # Per host: longest normal gap of each regular template; ALL_LINES stands for the host itself.
         self._longest_gap: dict[str, dict[int, float]] = {}
 
@@ -163,9 +176,8 @@ class RateChannel:
 
     def _measure(self, unit: Unit, host: _Host) -> None:
         for template, now in host.totals(unit):
-            for most in (self._most[unit.host], self._most_anywhere):
-                before = most.get(template)
-                most[template] = now if before is None else [max(a, b) for a, b in zip(before, now, strict=True)]
+            most = self._most[unit.host]
+            most[template] = _higher(most.get(template), now)
 
     def silence(self, host: str, gap: float) -> float:
         """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
@@ -188,10 +200,12 @@ class RateChannel:
         return reading
 
     def _bursts(self, unit: Unit, host: _Host) -> list[Finding]:
-        most = self._most.get(unit.host, self._most_anywhere)
+        most = self._most.get(unit.host)
+        if most is None:
+            most = host.most if host.learned >= _LEARNED_UNITS else {}
         findings = []
         for template, totals in host.totals(unit):
-            normal = most.get(template) or self._most_anywhere.get(template)
+            normal = most.get(template)
             if normal is None:
                 continue  # unknown templates are the novelty channel's business
             for seconds, count, limit in zip(HORIZONS, totals, normal, strict=True):
@@ -254,8 +268,12 @@ class RateChannel:
         What was reported is not counted, or a burst would go on being told after its end. Normal rates stay as
         fitted: a slow drip must not teach its own rate.
         """
-        if unit.templates:
-            self._hosts[unit.host].add(unit)
+        if not unit.templates:
+            return
+        host = self._hosts[unit.host]
+        if unit.host not in self._most:
+            host.learn_most(unit)
+        host.add(unit)
 
     def to_json(self) -> dict[str, Any]:
         """Return the normal rates and gaps by host."""
@@ -271,23 +289,33 @@ class RateChannel:
         for host, rows in fitted["most"].items():
             for template, *most in rows:
                 channel._most[host][template] = most
-                before = channel._most_anywhere.get(template, most)
-                channel._most_anywhere[template] = [max(a, b) for a, b in zip(before, most, strict=True)]
         channel._longest_gap = {host: dict(map(tuple, rows)) for host, rows in fitted["longest_gap"].items()}
         return channel
 
     def to_state(self) -> dict[str, Any]:
         """Return the recent past of every host."""
         return {
-            name: [[s.to_state() for s in host.sliding], list(host.last_seen.items()), host.clock_offset]
+            name: {
+                "sliding": [sliding.to_state() for sliding in host.sliding],
+                "last_seen": list(host.last_seen.items()),
+                "clock_offset": host.clock_offset,
+                "learned": host.learned,
+                "most": list(host.most.items()),
+            }
             for name, host in self._hosts.items()
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from :meth:`to_state`."""
-        for name, (slidings, last_seen, clock_offset) in state.items():
+        for name, saved in state.items():
             host = self._hosts[name]
-            for sliding, saved in zip(host.sliding, slidings, strict=True):
-                sliding.restore(saved)
-            host.last_seen = dict(last_seen)
-            host.clock_offset = clock_offset
+            for sliding, counts in zip(host.sliding, saved["sliding"], strict=True):
+                sliding.restore(counts)
+            host.last_seen = dict(saved["last_seen"])
+            host.clock_offset = saved["clock_offset"]
+            host.learned = saved["learned"]
+            host.most = dict(saved["most"])
+
+
+def _higher(before: list[int] | None, now: list[int]) -> list[int]:
+    return now if before is None else [max(a, b) for a, b in zip(before, now, strict=True)]

@@ -44,6 +44,8 @@ class TextChannel:
         self._model = model
         self.cache = cache or ScoreCache()
         self._normal_loss = 0.0
+        # The model can judge only the language it was taught: programs that training did not know are not its business.
+        self._apps = {text.partition(":")[0] for text in templates.known.values()}
 
     def fit(self, units: Iterable[Unit]) -> None:
         """Measure the loss that 95 % of the normal texts stay below."""
@@ -55,7 +57,7 @@ class TextChannel:
         missing = {}
         for unit in units:
             for template in unit.templates:
-                if template not in self.cache and template not in missing:
+                if template not in self.cache and template not in missing and self._knows(template):
                     missing[template] = self._templates.text_of(template) or ""
         if missing:
             texts = list(missing.values())
@@ -67,6 +69,8 @@ class TextChannel:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
         reading = []
         for template in set(unit.templates):
+            if not self._knows(template):
+                continue
             probability, loss = self.cache.get(template)
             if probability > _LEAST:
                 raw = _log_odds(probability) - _log_odds(_LEAST)
@@ -83,6 +87,11 @@ class TextChannel:
                 }
                 reading.append(Finding(EvidenceKind.UNLIKELY_TEXT, loss - self._normal_loss, facts, template))
         return reading
+
+    def _knows(self, template: int) -> bool:
+        if template in self._templates.known:
+            return True
+        return (self._templates.text_of(template) or "").partition(":")[0] in self._apps
 
     def learn(self, unit: Unit) -> None:
         """The model learns only in training."""

@@ -18,7 +18,11 @@ def _end_with_parent() -> None:
 def main() -> None:
     """Serve the pages until the owner goes away."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from streamlit import net_util
     from streamlit.web import cli
+
+    # When a page of another origin knocks, Streamlit would ask a server on the internet for this machine's address.
+    net_util.get_external_ip = lambda: None
 
     cli.main(["run", str(Path(__file__).with_name("app.py")), *sys.argv[1:]], prog_name="streamlit")
 

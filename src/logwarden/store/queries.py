@@ -231,14 +231,21 @@ def totals(connection: Connection) -> Totals:
 
 
 def _bounds(connection: Connection) -> tuple[datetime | None, datetime | None]:
-    lines = connection.execute(select(func.min(activity_table.c.start), func.max(activity_table.c.start))).one()
-    found = connection.execute(select(func.min(anomalies_table.c.start), func.max(anomalies_table.c.end))).one()
-    firsts = [from_micros(found[0])] if found[0] is not None else []
-    lasts = [from_micros(found[1])] if found[1] is not None else []
-    if lines[0] is not None:
+    firsts, lasts = [], []
+    if (lines := _extremes(connection, activity_table.c.start)) is not None:
         firsts.append(datetime.fromtimestamp(lines[0], UTC))
         lasts.append(datetime.fromtimestamp(lines[1] + ACTIVITY_SECONDS, UTC))
+    if (found := _extremes(connection, anomalies_table.c.start)) is not None:
+        firsts.append(from_micros(found[0]))
+        lasts.append(from_micros(found[1]))
     return min(firsts, default=None), max(lasts, default=None)
+
+
+def _extremes(connection: Connection, column: ColumnElement[int]) -> tuple[int, int] | None:
+    """Return the least and the greatest value. SQLite finds each in an index at once, but not both in one query."""
+    least = connection.scalar(select(func.min(column)))
+    greatest = connection.scalar(select(func.max(column)))
+    return None if least is None or greatest is None else (least, greatest)
 
 
 def _counters(connection: Connection) -> dict[str, int]:

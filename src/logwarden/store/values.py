@@ -53,7 +53,7 @@ class Checkpoint:
 
 
 class Totals(NamedTuple):
-    """What the store holds. ``first`` and ``last`` bound the times of the lines seen; None while there are none."""
+    """What the store holds. ``first`` and ``last`` bound the times of lines and anomalies, None without any."""
 
     lines: int
     units: int

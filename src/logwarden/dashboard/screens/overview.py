@@ -138,7 +138,7 @@ with errors_in_words():
         chosen = st.segmented_control(
             "Time range",
             list(RANGES),
-            default="All",
+            default="1 day",
             required=True,
             key="range",
             label_visibility="collapsed",

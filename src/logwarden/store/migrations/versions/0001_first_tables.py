@@ -73,7 +73,9 @@ def _create_results() -> None:
     )
     op.create_index("anomalies_by_start", "anomalies", ["start", "id"])
     op.create_index("anomalies_by_case", "anomalies", ["case_id"])
-    op.create_index("anomalies_by_host", "anomalies", ["host", "start"])
+    op.create_index("anomalies_by_host", "anomalies", ["host", "start", "severity"])
+    op.create_index("anomalies_by_severity", "anomalies", ["severity", "start"])
+    op.create_index("anomalies_by_app", "anomalies", ["app"])
     op.create_index("anomalies_by_recorded", "anomalies", ["recorded"])
     op.create_table(
         "cases",
