@@ -221,6 +221,23 @@ def test_a_case_leads_to_its_other_anomalies(page: Page, store: Store) -> None:
     expect(rows(page)).to_have_count(min(100, store.count()), timeout=PATIENCE)
 
 
+def test_a_long_unit_shows_its_odd_lines_with_their_neighbours_and_all_on_demand(page: Page, store: Store) -> None:
+    lines = [LogLine(position=number, text=f"line {number:02d}", odd=number in (20, 40)) for number in range(60)]
+    record = make_record(88_888, datetime.now(UTC), FAULTS[0], "long")
+    record = record.model_copy(update={"lines": lines, "line_count": 75})
+    store.commit(Outcome(records=[record]), consumer="c", positions={})
+    row(page, record).wait_for()
+    select(page, record)
+    shown = detail(page).locator(".lines .text")
+    expect(shown).to_have_text([f"line {number}" for number in (18, 19, 20, 21, 22, 38, 39, 40, 41, 42)])
+    expect(detail(page).get_by_text("15 further lines of this unit not kept")).to_be_visible()
+    detail(page).get_by_role("button", name="Show all 60 lines").click()
+    expect(shown).to_have_count(60)
+    assert store.set_feedback(record.id, Verdict.TRUE_ANOMALY)
+    expect(row(page, record).get_by_text("True anomaly")).to_be_visible(timeout=PATIENCE)
+    expect(shown).to_have_count(60)
+
+
 def test_markup_in_a_log_line_stays_text(page: Page, store: Store) -> None:
     text = "<img src=x onerror='window.fooled=1'> **bold** [link](javascript:alert(1)) `code` :red[x]"
     record = make_record(77_777, datetime.now(UTC), FAULTS[0], "hostile")

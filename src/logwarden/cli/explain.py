@@ -63,10 +63,15 @@ def _render(record: AnomalyRecord, case: Case | None, width: int) -> Iterator[Te
     yield from _lines(record)
     if case is not None:
         yield from _section("Case")
-        yield _plain(f"  {case.title} ({case.anomalies} anomalies, {case.suppressed} repeats), id {case.id}")
+        size = f"{_counted(case.anomalies, 'anomaly', 'anomalies')}, {_counted(case.suppressed, 'repeat', 'repeats')}"
+        yield _plain(f"  {case.title} ({size}), id {case.id}")
     if record.feedback is not None:
         yield from _section("Answer")
         yield f"  {record.feedback.value.replace('_', ' ')}"
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
 
 
 def _plain(text: str, style: str = "") -> Text:

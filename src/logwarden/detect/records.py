@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 
 from logwarden.api.record import (
@@ -33,6 +34,7 @@ _LONGEST_LINE = 4096
 # A finding is told when a normal unit shows as much less than once in ten.
 _WORTH_TELLING = 1.0
 _SURPRISING_WORDS = 5
+_REMEMBERED = 4096
 
 
 class RecordMaker:
@@ -43,6 +45,8 @@ class RecordMaker:
         self._pipeline = pipeline
         self._parser = parser
         self._threshold = threshold
+        self._nearest = lru_cache(_REMEMBERED)(model.templates.nearest)
+        self._surprising_words = lru_cache(_REMEMBERED)(self._find_surprising_words)
 
     def make(self, scored: Scored, *, address: str | None, listener: str | None, detected: float) -> AnomalyRecord:
         """Build the record of a unit, with evidence and the plain explanation.
@@ -86,9 +90,10 @@ class RecordMaker:
 
     def _id(self, unit: Unit) -> str:
         silent = "" if unit.silent_since is None else f"silent at {unit.silent_until}"
+        # The first line too: another file may come to stand under the same name.
         key = (
             f"{self._pipeline}\0{self._model.revision}\0{unit.stream}\0{unit.host}\0"
-            f"{unit.positions[0]}\0{unit.positions[-1]}\0{silent}"
+            f"{unit.positions[0]}\0{unit.positions[-1]}\0{silent or unit.texts[0]}"
         )
         return blake2b(key.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
@@ -111,14 +116,16 @@ class RecordMaker:
     def _evidence(self, surprise: float, channel: str, finding: Finding) -> Evidence:
         facts = dict(finding.facts)
         if finding.kind is EvidenceKind.NEVER_SEEN_TEMPLATE:
-            nearest = self._model.templates.nearest(str(facts["template"]))
+            nearest = self._nearest(str(facts["template"]))
             if nearest is not None and nearest[0] != finding.template:  # training may know it from faults only
                 facts["nearest"] = self._model.templates.known[nearest[0]]
         elif finding.kind is EvidenceKind.UNLIKELY_TEXT:
-            losses = self._model.language.token_losses(str(facts["template"]))
-            worst = sorted(losses, key=lambda pair: -pair[1])[:_SURPRISING_WORDS]
-            facts["tokens"] = " ".join(word for word, _ in worst)
+            facts["tokens"] = self._surprising_words(str(facts["template"]))
         return Evidence(kind=finding.kind, channel=channel, score=to_score(surprise), facts=facts)
+
+    def _find_surprising_words(self, text: str) -> str:
+        losses = sorted(self._model.language.token_losses(text), key=lambda pair: -pair[1])
+        return " ".join(word for word, _ in losses[:_SURPRISING_WORDS])
 
 
 def _rank(item: tuple[float, str, Finding]) -> float:

@@ -59,19 +59,20 @@ class Intake:
         """
         stream = self._stream(batch)
         windows, parse, id_of = stream.windows, self.parser.parse, self._templates.id_of
-        add, addresses = windows.add, stream.addresses
+        add, addresses, clock = windows.add, stream.addresses, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
         closed: list[Unit] = []
         activity: Counter[tuple[int, str]] = Counter()
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
-            parsed = parse(text, arrival)
+            # A stamp without a year is read as the one nearest to the line's arrival, or to the line before.
+            parsed = parse(text, (clock.now or None) if arrival is None else arrival)
             if not isinstance(parsed, ParsedLine):
                 outcome.rejected.append(_rejected(batch, i, parsed.reason))
                 continue
             host = parsed.host or (peers[i] if peers else "") or _UNKNOWN_HOST
             if arrival is None:
-                moment, stated = stream.clock.place(parsed.time), None
+                moment, stated = clock.place(parsed.time), None
                 if moment < windows.clock - _BACK_IN_TIME:
                     closed += windows.restart()
             else:

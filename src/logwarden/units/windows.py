@@ -80,15 +80,15 @@ class Windows:
         return closed
 
     def finish(self) -> list[Unit]:
-        """Close every window at the end of the input."""
+        """Close every window at the end of the input; after it nobody is waited for."""
         units = list(self._open.values())
         self._open.clear()
+        self._last.clear()
         return units
 
     def restart(self) -> list[Unit]:
         """Close every window and start over, because the stream's time went back."""
         units = self.finish()
-        self._last.clear()
         self.clock = self._next_tick = 0.0
         return units
 

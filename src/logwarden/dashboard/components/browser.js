@@ -124,24 +124,62 @@ function originText(origin) {
   return `From ${origin.stream}, ${places}${origin.listener ? `, by listener ${origin.listener}` : ""}${received}.`;
 }
 
-function rawLines(item) {
-  const shown = item.lines.map((line) =>
-    element(
-      "li",
-      { class: line.odd ? "odd" : null, title: line.where },
-      element("span", { class: "place" }, `${line.odd ? "▸" : "\u00a0"} ${line.position}`),
-      element("span", { class: "time" }, line.time === null ? "" : clockTime(line.time)),
-      element("span", { class: "text" }, line.text),
-    ),
+// Of a long unit the odd lines are shown first, each with its neighbours; which ones were opened is remembered.
+const LONG = 16;
+const NEIGHBOURS = 2;
+const opened = new Set();
+
+function keptLines(lines) {
+  const kept = new Set();
+  lines.forEach((line, index) => {
+    for (let near = index - NEIGHBOURS; line.odd && near <= index + NEIGHBOURS; near++) kept.add(near);
+  });
+  return kept.size ? kept : new Set([...lines.keys()].slice(0, LONG));
+}
+
+function lineElement(line) {
+  return element(
+    "li",
+    { class: line.odd ? "odd" : null, title: line.where },
+    element("span", { class: "place" }, `${line.odd ? "▸" : "\u00a0"} ${line.position}`),
+    element("span", { class: "time" }, line.time === null ? "" : clockTime(line.time)),
+    element("span", { class: "text" }, line.text),
   );
+}
+
+function lineElements(item) {
+  if (item.lines.length <= LONG || opened.has(item.id)) return item.lines.map(lineElement);
+  const kept = keptLines(item.lines);
+  const shown = [];
+  item.lines.forEach((line, index) => {
+    if (kept.has(index)) shown.push(lineElement(line));
+    else if (!index || kept.has(index - 1)) shown.push(element("li", { class: "gap" }, "…"));
+  });
+  return shown;
+}
+
+function openButton(item, list) {
+  if (item.lines.length <= LONG || opened.has(item.id)) return null;
+  const button = element("button", { class: "small", type: "button" }, `Show all ${item.lines.length} lines`);
+  button.addEventListener("click", () => {
+    opened.add(item.id);
+    list.replaceChildren(...lineElements(item));
+    button.remove();
+  });
+  return button;
+}
+
+function rawLines(item) {
+  const list = element("ol", { class: "lines" }, ...lineElements(item));
   const hidden = item.lineCount - item.lines.length;
-  const title = element("h3", {}, "Raw lines", element("span", { class: "grow" }), item.lines.length ? copyButton(item.lines) : null);
+  const copy = item.lines.length ? copyButton(item.lines) : null;
+  const title = element("h3", {}, "Raw lines", element("span", { class: "grow" }), openButton(item, list), copy);
   const about = item.lines.some((line) => line.odd) ? " Lines marked ▸ raised the score." : "";
   return element(
     "section",
     { "aria-label": "Raw lines" },
     title,
-    item.lines.length ? element("ol", { class: "lines" }, ...shown) : element("p", {}, "No lines: their absence is the anomaly."),
+    item.lines.length ? list : element("p", {}, "No lines: their absence is the anomaly."),
     element("p", { class: "note" }, originText(item.origin), about, hidden > 0 ? ` ${plural(hidden, "further line")} of this unit not kept.` : ""),
   );
 }
