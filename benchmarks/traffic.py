@@ -66,14 +66,15 @@ def _shifter(year: int, by: timedelta) -> Callable[[str], str]:
 def write_never_seen(folder: Path, count: int, target: Path, *, hosts: int = 20) -> None:
     """Write ``count`` lines that all differ after masking: the recording's words in new orders.
 
-    Every host sends one line every two minutes, so that no two lines of a host share a window.
+    Every host sends one line every two minutes, so that no two lines of a host share a window. The program is one that
+    the model was taught, since it does not judge the language of others.
     """
     start = datetime(2026, 1, 5, tzinfo=UTC)
     with target.open("w") as file:
         for number, text in zip(range(count), _new_texts(folder), strict=False):
             round_, host = divmod(number, hosts)
             time = start + timedelta(seconds=120 * round_ + host)
-            file.write(f"<30>{time:%b} {time.day:2} {time:%H:%M:%S} new{host} service[77]: {text}\n")
+            file.write(f"<30>{time:%b} {time.day:2} {time:%H:%M:%S} new{host} sshd[77]: {text}\n")
 
 
 def _new_texts(folder: Path) -> Iterator[str]:

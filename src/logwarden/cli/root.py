@@ -42,7 +42,7 @@ COMMANDS = {
     "evaluate": Entry("Measure a model on labelled logs beside trivial baselines.", "serve"),
     "models": Entry("List, show, promote and roll back model revisions.", None),
     "anomalies": Entry("List the anomalies that the local store holds.", "serve"),
-    "explain": Entry("Explain a stored anomaly or a log line.", "serve"),
+    "explain": Entry("Explain a stored anomaly.", "serve"),
     "crds": Entry("Print the Kubernetes custom resource definitions.", None),
 }
 
