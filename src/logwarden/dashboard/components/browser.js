@@ -216,7 +216,7 @@ function answer(item, actions) {
   return section(
     "Your answer",
     element("div", { class: "answer", role: "group" }, ...buttons),
-    element("p", { class: "note" }, "Answers are kept with the anomaly and adjust the threshold of the next model."),
+    element("p", { class: "note" }, "Answers are kept with the anomaly."),
   );
 }
 
