@@ -119,6 +119,12 @@ def test_silence_shows_when_only_the_clock_moves(model: DetectionModel, recordin
     assert "silence" in {record.category for record in outcome.records}
 
 
+def test_lowest_threshold_reports_only_what_it_can_explain(model: DetectionModel, recording: Recording) -> None:
+    outcome = Detector(model, "test", threshold=0.0).process(next(recording.batches()))
+    assert outcome.records
+    assert all(record.evidence for record in outcome.records)
+
+
 def test_lines_that_cannot_be_read_are_rejected_with_the_reason(model: DetectionModel) -> None:
     batch = Batch("file:/x", [1, 2], ["", "\x00\x01\x02\x03\x04\x05" * 20])
     outcome = Detector(model, "test").process(batch)

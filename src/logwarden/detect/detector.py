@@ -76,7 +76,8 @@ class Detector:
         cases: dict[str, Case] = {}
         for unit in units:
             scored = self._ensemble.score(unit)
-            if scored.score >= self.threshold:
+            # Without a finding there is nothing to tell, however low the threshold.
+            if scored.findings and scored.score >= self.threshold:
                 case = self._report(scored, outcome)
                 cases[case.id] = case
             else:
