@@ -212,11 +212,11 @@ def test_a_promoted_revision_takes_over_without_a_restart(up: Start, tmp_path: P
     send(one, 10)
     Registry(root).promote(new)
     one.wait_for(f"Model revision {new} has taken over")
-    send(one, 10, "<3>Mar  1 12:00:00 web9 kernel: Out of memory: killed process 77 (nginx)")
+    send(one, 10, "<3>Mar  1 12:00:00 web1 kernel: Out of memory: killed process 77 (nginx)")
     wait_until_stored(tmp_path / "d" / "logwarden.db", 20)
     assert one.stop() == 0
     with Store.open(tmp_path / "d" / "logwarden.db", read_only=True) as store:
-        assert ("web9", new) in {(record.source.host, record.revision) for record in store.anomalies()}
+        assert ("web1", new) in {(record.source.host, record.revision) for record in store.anomalies()}
         assert store.totals().lines == 20
 
 
