@@ -28,6 +28,8 @@ from logwarden.api.record import (
     UnitKind,
 )
 from logwarden.explain import render
+from logwarden.local.commands import sending
+from logwarden.local.ports import Endpoint
 from logwarden.outcome import ACTIVITY_SECONDS, Activity, Outcome, RejectedLine
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store
 
@@ -63,7 +65,7 @@ FAULTS = (
         Severity.CRITICAL,
         (
             (EvidenceKind.NEVER_SEEN_TEMPLATE, "novelty", 0.97, {"app": "bgpd", "count": 2}),
-            (EvidenceKind.MODEL_VERDICT, "text", 0.94, {"probability": 0.94, "threshold": 0.5}),
+            (EvidenceKind.MODEL_VERDICT, "text", 0.94, {"probability": 0.94, "other_messages": 2}),
         ),
         {"text": 0.94, "novelty": 0.97, "rate": 0.21},
     ),
@@ -223,18 +225,24 @@ def day(anomalies: int, *, end: datetime | None = None, hours: float = 6, seed: 
     return outcome
 
 
-def listening(phase: Phase = Phase.LISTENING, progress: Progress | None = None) -> PipelineStatus:
+def listening(phase: Phase = Phase.LISTENING, progress: Progress | None = None, detail: str = "") -> PipelineStatus:
     """Return the status that a pipeline with all three listeners publishes."""
+    ports = [
+        Endpoint("udp", "udp", "127.0.0.1", 5514, ""),
+        Endpoint("tcp", "tcp", "127.0.0.1", 5514, ""),
+        Endpoint("http", "http", "127.0.0.1", 8080, ""),
+    ]
+    commands = sending(ports, token=False, authority=None)
     return PipelineStatus(
         pipeline="quickstart",
         phase=phase,
         revision="sha256-5c1e0d6f2a77",
-        listeners=(
-            ListenerStatus(name="syslog-udp", protocol="udp", address="127.0.0.1", port=5514),
-            ListenerStatus(name="syslog-tcp", protocol="tcp", address="127.0.0.1", port=5514),
-            ListenerStatus(name="http", protocol="http", address="127.0.0.1", port=8080, path="/v1/logs"),
+        listeners=tuple(
+            ListenerStatus(name=one.name, protocol=one.protocol, address=one.host, port=one.port, command=command)
+            for one, command in zip(ports, commands, strict=True)
         ),
         progress=progress,
+        detail=detail,
     )
 
 

@@ -11,9 +11,8 @@ from logwarden.api.anomaly_model import ExplanationSpec
 from logwarden.api.record import EvidenceKind
 from logwarden.errors import InvalidInputError
 from logwarden.explain import case_title, faithful, grammar, make_explainer, render, samples, training_pairs
-from logwarden.explain.builtin import PREFIX, BuiltinExplainer
+from logwarden.explain.builtin import BuiltinExplainer
 from logwarden.explain.delexical import SLOT, delexicalise
-from logwarden.language.formulation import EXPLAIN
 from tests.explain.records import FAILED, burst, evidence, record
 
 BURST = record(burst())
@@ -88,10 +87,6 @@ def test_a_record_without_evidence_is_not_given_to_the_model() -> None:
     assert writer.prompts == []
 
 
-def test_the_task_has_one_name() -> None:
-    assert PREFIX == EXPLAIN
-
-
 def test_training_pairs_are_reproducible_and_a_longer_list_begins_with_the_shorter() -> None:
     assert training_pairs(7, 20) == training_pairs(7, 40)[:20]
     assert training_pairs(7, 20) != training_pairs(8, 20)
@@ -109,7 +104,7 @@ def test_training_pairs_cover_every_kind_alone_and_in_company() -> None:
 
 def test_training_texts_are_short_and_hold_only_slots_of_their_prompt() -> None:
     for prompt, target in training_pairs(2, 600):
-        assert prompt.startswith("explain: HOST1 about ")
+        assert prompt.startswith("HOST1 about ")
         assert len(target.split()) <= grammar.MAX_WORDS
         assert set(SLOT.findall(target)) <= set(SLOT.findall(prompt))
         assert not re.search(r"\d", SLOT.sub("", target))

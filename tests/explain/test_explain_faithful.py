@@ -163,7 +163,7 @@ def test_durations_may_be_rounded_to_their_smallest_unit(stated: str, allowed: b
     ("stated", "allowed"), [("97.3 %", True), ("97%", True), ("97 percent", True), ("98 %", False), ("0.97", True)]
 )
 def test_shares_may_be_percentages(stated: str, allowed: bool) -> None:
-    anomaly = record(evidence("model_verdict", template=FAILED, probability=0.973, threshold=0.5))
+    anomaly = record(evidence("model_verdict", template=FAILED, probability=0.973))
     assert (faithful(f"srv1: a probability of {stated}.", anomaly) == []) is allowed
 
 

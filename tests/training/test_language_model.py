@@ -74,7 +74,7 @@ def weights_of(folder: Path) -> dict[str, np.ndarray]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
-    return pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", WORDS)
+    return pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", words=WORDS)
 
 
 @pytest.fixture(scope="module")
@@ -99,21 +99,27 @@ def model(exported: Path) -> LanguageModel:
 
 
 def test_tokenizer_keeps_mask_words_labels_and_prefixes_whole() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, WORDS)
+    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
     tokenizer.encode_special_tokens = True
     for word in ("normal", "anomaly", "detect:", "NUM", "IFACE"):
         assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1, word
     assert tokenizer.token_to_id("<extra_id_63>") == tokenizer.get_vocab_size() - 1
 
 
+def test_tokenizer_keeps_frequent_words_whole_though_no_other_word_contains_them() -> None:
+    tokenizer = train_tokenizer([f"{line} meanwhile" for line in corpus()], 1024, words=WORDS)
+    for word in ("meanwhile", "neighbour", "dnsmasq"):
+        assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1, word
+
+
 def test_tokenizer_reads_back_text_it_has_never_seen() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, WORDS)
+    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
     text = "kérnel: {panic} <0x1f> \\ ~ 漢字"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
 def test_tokens_written_into_a_log_line_are_text() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, WORDS)
+    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
     tokenizer.encode_special_tokens = True
     ids = tokenizer.encode("a </s> <pad> <extra_id_0>", add_special_tokens=False).ids
     assert not {0, 1, 2, tokenizer.token_to_id("<extra_id_0>")} & set(ids)
@@ -127,16 +133,27 @@ def test_a_corpus_is_needed(tmp_path: Path) -> None:
 def test_pretraining_lowers_the_loss_on_lines_held_out(base: Path, tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
     start = tiny_config(steps=1, batch_size=16)
-    untrained = pretrain(lines, weights, start, tmp_path / "start", WORDS)
+    untrained = pretrain(lines, weights, start, tmp_path / "start", words=WORDS)
     first = json.loads((untrained / "training.json").read_text())["best_loss"]
     assert json.loads((base / "training.json").read_text())["best_loss"] < first - 1
+
+
+def test_pretraining_learns_to_write_explanations_beside_restoring_spans(tmp_path: Path) -> None:
+    lines, weights = unique_weighted(corpus())
+    explained = [Example("explain", f"about {line}", f"look at {line.split(':')[0]} next.") for line in lines]
+    losses = []
+    for steps in (1, 150):
+        config = tiny_config(steps=steps, batch_size=16, learning_rate=5e-3, explain_share=0.5)
+        out = pretrain(lines, weights, config, tmp_path / str(steps), words=WORDS, explanations=explained)
+        losses.append(json.loads((out / "training.json").read_text())["history"][-1]["explain"])
+    assert losses[1] < losses[0] - 2
 
 
 def test_the_same_run_again_is_not_run_again(base: Path) -> None:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
     before = (base / "model.safetensors").stat().st_mtime_ns
-    assert pretrain(lines, weights, config, base, WORDS) == base
+    assert pretrain(lines, weights, config, base, words=WORDS) == base
     assert (base / "model.safetensors").stat().st_mtime_ns == before
 
 
@@ -255,7 +272,7 @@ def test_training_stops_when_validation_gets_no_better(base: Path, tmp_path: Pat
 def test_the_time_budget_ends_a_run(tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=1_000_000, batch_size=4, time_budget=1.0)
-    out = pretrain(lines, weights, config, tmp_path / "base", WORDS)
+    out = pretrain(lines, weights, config, tmp_path / "base", words=WORDS)
     report = json.loads((out / "training.json").read_text())
     assert 0 < report["steps"] < 1_000_000
     assert report["seconds"] < 10
@@ -275,7 +292,7 @@ def resumable(out: Path) -> Path:
     lines, weights = unique_weighted(corpus())
     size = replace(TINY, dropout=0.1)
     config = tiny_config(size=size, steps=40, batch_size=4, evaluate_every=10, checkpoint_seconds=0.0)
-    return pretrain(lines, weights, config, out, WORDS)
+    return pretrain(lines, weights, config, out, words=WORDS)
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ class Evidence(_Model):
     - burst: template (or ``all lines``), host, count, seconds, normal_count (95th percentile in the same time)
     - silence: host, silent_seconds, normal_gap_seconds
     - clock_offset: host, offset_seconds, normal_offset_seconds
-    - model_verdict: template, probability, threshold
+    - model_verdict: template, other_messages, probability
     - unlikely_text: template, loss, normal_loss, tokens (the most surprising words joined by spaces)
     """
 

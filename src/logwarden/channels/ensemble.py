@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from logwarden.api.record import EvidenceKind
 from logwarden.channels.base import Channel, Finding
-from logwarden.channels.cache import ScoreCache
+from logwarden.channels.cache import ModelScores
 from logwarden.channels.calibration import Tail, to_score
 from logwarden.channels.novelty import NoveltyChannel
 from logwarden.channels.rate import RateChannel
-from logwarden.channels.text import Scorer, TextChannel
+from logwarden.channels.text import TextChannel
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
@@ -94,12 +94,12 @@ class Ensemble:
         }
 
     @classmethod
-    def from_json(cls, fitted: dict[str, Any], templates: Templates, model: Scorer, cache: ScoreCache) -> Ensemble:
-        """Rebuild from :meth:`to_json`, with a language model and a score cache."""
+    def from_json(cls, fitted: dict[str, Any], templates: Templates, scores: ModelScores) -> Ensemble:
+        """Rebuild from :meth:`to_json`, with the scores of a language model."""
         channels = fitted["channels"]
         return cls(
             [
-                TextChannel.from_json(channels["text"], templates, model, cache),
+                TextChannel.from_json(channels["text"], templates, scores),
                 NoveltyChannel.from_json(channels["novelty"], templates),
                 RateChannel.from_json(channels["rate"], templates),
             ],

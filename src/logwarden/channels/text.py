@@ -2,109 +2,109 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from math import log
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from logwarden.api.record import EvidenceKind
-from logwarden.channels.base import Finding, Reading
-from logwarden.channels.cache import ScoreCache
+from logwarden.channels.base import Facts, Finding, Reading
+from logwarden.channels.cache import ModelScores
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
 _EPSILON = 1e-6
-# Below this probability a line is not worth a finding.
+# Below this probability a unit is not worth a finding.
 _LEAST = 0.02
-
-
-class Scorer(Protocol):
-    """The part of a language model that this channel needs."""
-
-    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return P(anomaly) of each text, shape (n,)."""
-
-    def losses(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return the mean loss per token of each text, shape (n,)."""
+# Share of the normal units that have a line of a template for it to be usual.
+_USUAL = 0.03
 
 
 class TextChannel:
-    """P(anomaly) and the loss of each distinct line of a unit, by the fine-tuned language model.
+    """P(anomaly) of a unit's unusual lines, read together, and the loss of each distinct line.
 
-    The model sees a line's masked text, and a score cache is keyed by exactly that, so that it runs only on what was
-    never seen: the lines of a network repeat a few thousand texts.
+    Scores are cached by exactly what the model reads, so that it runs only on what was never seen: the lines of a
+    network repeat a few thousand texts, and most units hold nothing unusual.
     """
 
     name = "text"
 
-    def __init__(self, templates: Templates, model: Scorer, cache: ScoreCache | None = None) -> None:
+    def __init__(self, templates: Templates, scores: ModelScores) -> None:
         self._templates = templates
-        self._model = model
-        self.cache = cache or ScoreCache()
+        self._scores = scores
         self._normal_loss = 0.0
+        self._usual: frozenset[int] = frozenset()
         # The model can judge only the language it was taught: programs that training did not know are not its business.
         self._apps = {text.partition(":")[0] for text in templates.known.values()}
 
     def fit(self, units: Iterable[Unit]) -> None:
-        """Measure the loss that 95 % of the normal texts stay below."""
-        texts = sorted({self._templates.text_of(t) or "" for unit in units for t in unit.templates})
-        self._normal_loss = float(np.quantile(self._model.losses(texts), 0.95)) if texts else 0.0
+        """Learn which templates are usual, and the loss that 95 % of the normal texts stay below."""
+        units = list(units)
+        self._usual = usual_templates(units)
+        texts = sorted({self._text(template) for unit in units for template in unit.templates})
+        self._scores.losses.prepare(texts)
+        losses = [self._scores.losses[text] for text in texts]
+        self._normal_loss = float(np.quantile(losses, 0.95)) if losses else 0.0
 
     def prepare(self, units: Sequence[Unit]) -> None:
-        """Score in one batch the texts that the cache lacks."""
-        missing = {}
-        for unit in units:
-            for template in unit.templates:
-                if template not in self.cache and template not in missing and self._knows(template):
-                    missing[template] = self._templates.text_of(template) or ""
-        if missing:
-            texts = list(missing.values())
-            scores = zip(self._model.probabilities(texts), self._model.losses(texts), strict=True)
-            for template, (probability, loss) in zip(missing, scores, strict=True):
-                self.cache.put(template, (float(probability), float(loss)))
+        """Score in one batch what the cache lacks."""
+        lines = {template for unit in units for template in unit.templates if self._knows(template)}
+        self._scores.losses.prepare(map(self._text, lines))
+        self._scores.probabilities.prepare(filter(None, (self._read(unit)[1] for unit in units)))
 
     def read(self, unit: Unit) -> Reading:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
-        reading = []
+        reading = list(self._verdict(unit))
         for template in set(unit.templates):
-            if not self._knows(template):
-                continue
-            probability, loss = self.cache.get(template)
-            if probability > _LEAST:
-                raw = _log_odds(probability) - _log_odds(_LEAST)
-                facts: dict[str, str | int | float] = {
-                    "template": self._templates.text_of(template) or "",
-                    "probability": round(probability, 3),
-                }
-                reading.append(Finding(EvidenceKind.MODEL_VERDICT, raw, facts, template))
-            if loss > self._normal_loss:
-                facts = {
-                    "template": self._templates.text_of(template) or "",
-                    "loss": round(loss, 2),
-                    "normal_loss": round(self._normal_loss, 2),
-                }
-                reading.append(Finding(EvidenceKind.UNLIKELY_TEXT, loss - self._normal_loss, facts, template))
+            if self._knows(template):
+                text = self._text(template)
+                loss = self._scores.losses[text]
+                if loss > self._normal_loss:
+                    facts: Facts = {
+                        "template": text,
+                        "loss": round(loss, 2),
+                        "normal_loss": round(self._normal_loss, 2),
+                    }
+                    reading.append(Finding(EvidenceKind.UNLIKELY_TEXT, loss - self._normal_loss, facts, template))
         return reading
 
+    def _verdict(self, unit: Unit) -> Iterable[Finding]:
+        unusual, text = self._read(unit)
+        if not text:
+            return
+        probability = self._scores.probabilities[text]
+        if probability > _LEAST:
+            facts: Facts = {"template": self._text(unusual[0]), "probability": round(probability, 3)}
+            if len(unusual) > 1:
+                facts["other_messages"] = len(unusual) - 1
+            yield Finding(EvidenceKind.MODEL_VERDICT, _log_odds(probability) - _log_odds(_LEAST), facts, unusual[0])
+
+    def _read(self, unit: Unit) -> tuple[list[int], str]:
+        """Return the unusual templates of a unit that the model can judge, and what it reads of them."""
+        unusual = [template for template in unit.templates if template not in self._usual and self._knows(template)]
+        return unit_text(unusual, self._text) if unusual else ([], "")
+
+    def _text(self, template: int) -> str:
+        return self._templates.text_of(template) or ""
+
     def _knows(self, template: int) -> bool:
-        if template in self._templates.known:
-            return True
-        return (self._templates.text_of(template) or "").partition(":")[0] in self._apps
+        return template in self._templates.known or self._text(template).partition(":")[0] in self._apps
 
     def learn(self, unit: Unit) -> None:
         """The model learns only in training."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what was fitted beside the model itself."""
-        return {"normal_loss": round(self._normal_loss, 4)}
+        return {"normal_loss": round(self._normal_loss, 4), "usual": sorted(self._usual)}
 
     @classmethod
-    def from_json(cls, fitted: dict[str, Any], templates: Templates, model: Scorer, cache: ScoreCache) -> TextChannel:
+    def from_json(cls, fitted: dict[str, Any], templates: Templates, scores: ModelScores) -> TextChannel:
         """Rebuild from :meth:`to_json`."""
-        channel = cls(templates, model, cache)
+        channel = cls(templates, scores)
         channel._normal_loss = fitted["normal_loss"]
+        channel._usual = frozenset(fitted["usual"])
         return channel
 
     def to_state(self) -> dict[str, Any]:
@@ -113,6 +113,35 @@ class TextChannel:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Nothing to restore."""
+
+
+def usual_templates(units: Sequence[Unit]) -> frozenset[int]:
+    """Return the templates of which at least :data:`_USUAL` of these normal units have a line."""
+    counts = Counter(template for unit in units for template in set(unit.templates))
+    return frozenset(template for template, count in counts.items() if count >= _USUAL * len(units))
+
+
+def unit_text(unusual: Sequence[int], text_of: Callable[[int], str]) -> tuple[list[int], str]:
+    """Put the lines of a unit that are not usual into the form that the language model reads.
+
+    The distinct ones, the least frequent first, each with its count rounded down to a power of two, so that units of
+    one kind give one text.
+
+    Parameters
+    ----------
+    unusual
+        Template ids, one per line.
+    text_of
+        Gives the text of a template.
+
+    Returns
+    -------
+    tuple
+        The distinct templates in their order, and the text.
+    """
+    counted = sorted((count.bit_length(), text_of(template), template) for template, count in Counter(unusual).items())
+    lines = (text if bits == 1 else f"{1 << bits - 1}x {text}" for bits, text, _ in counted)
+    return [template for _, _, template in counted], " | ".join(lines)
 
 
 def _log_odds(probability: float) -> float:

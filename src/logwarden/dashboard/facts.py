@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from logwarden.api.record import AnomalyRecord, Evidence, EvidenceKind, LogLine, Origin
+from logwarden.store import ListenerStatus
 
 KINDS: dict[EvidenceKind, str] = {
     EvidenceKind.NEVER_SEEN_TEMPLATE: "Message never seen before",
@@ -38,7 +41,7 @@ _FACTS = {
     "silent_seconds": "Silent for",
     "template": "Message",
     "templates": "Messages",
-    "threshold": "Threshold",
+    "other_messages": "Other messages it read",
     "tokens": "Most surprising words",
 }
 
@@ -115,3 +118,12 @@ def line_origin(origin: Origin, line: LogLine) -> str:
     """Return where a line is: ``/var/log/syslog:17``, or ``netlogs-raw/0 offset 17``."""
     separator = ":" if origin.stream.startswith("file:") else " offset "
     return f"{stream_name(origin)}{separator}{line.position}"
+
+
+def ports(listeners: Sequence[ListenerStatus]) -> str:
+    """Return where a pipeline listens, such as ``UDP/TCP 5514 and HTTP 8080``."""
+    by_port: dict[int, list[str]] = {}
+    for listener in listeners:
+        by_port.setdefault(listener.port, []).append(listener.protocol.upper())
+    words = [f"{'/'.join(protocols)} {port}" for port, protocols in by_port.items()]
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from logwarden.channels import Ensemble
-from logwarden.channels.cache import ScoreCache
+from logwarden.channels.cache import ModelScores
 from logwarden.errors import InvalidInputError
 from logwarden.language import LanguageModel
 from logwarden.revisions import Revision
@@ -24,15 +24,15 @@ LANGUAGE_FOLDER = "language"
 class DetectionModel:
     """A loaded revision: what was fitted, the templates and the language model.
 
-    It holds no memory of any stream; each detector gets an ensemble of its own from :meth:`ensemble`. Only the score
-    cache is shared: it depends on nothing but the language model.
+    It holds no memory of any stream; each detector gets an ensemble of its own from :meth:`ensemble`. Only the cached
+    scores are shared: they depend on nothing but the language model.
     """
 
     revision: str
     unit: UnitConfig
     templates: Templates
     language: LanguageModel
-    cache: ScoreCache
+    scores: ModelScores
     fitted: dict[str, Any]
 
     @classmethod
@@ -48,7 +48,7 @@ class DetectionModel:
         language = LanguageModel.load(revision.path / LANGUAGE_FOLDER, threads=threads)
         try:
             fitted = json.loads((revision.path / ENSEMBLE_FILE).read_text(encoding="utf-8"))
-            model = cls(revision.id, UnitConfig(**fitted["unit"]), templates, language, ScoreCache(), fitted)
+            model = cls(revision.id, UnitConfig(**fitted["unit"]), templates, language, ModelScores(language), fitted)
             model.ensemble()
         except (KeyError, TypeError, ValueError) as error:
             raise InvalidInputError(
@@ -58,7 +58,7 @@ class DetectionModel:
 
     def ensemble(self) -> Ensemble:
         """Return a fresh ensemble, without memory of any stream."""
-        return Ensemble.from_json(self.fitted, self.templates, self.language, self.cache)
+        return Ensemble.from_json(self.fitted, self.templates, self.scores)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -20,7 +20,6 @@ MAX_ROUNDING = 0.05
 
 _LOG_TEXT = frozenset({"template", "templates", "nearest", "tokens"})
 _NAMES = frozenset({"host", "app", "other_hosts"})
-_RATIOS = frozenset({"probability", "threshold"})
 
 
 class Measure(NamedTuple):
@@ -178,10 +177,10 @@ def _numbers(record: AnomalyRecord) -> Iterable[Known]:
 
 
 def _known(key: str, fact: int | float) -> Known:
-    normal = key.startswith(("normal_", "expected_")) or key in {"threshold", "other_hosts"}
+    normal = key.startswith(("normal_", "expected_")) or key == "other_hosts"
     if key.endswith("seconds"):
         return Known("seconds", fact, normal=normal or key == "seconds", span=key == "seconds")
-    if key in _RATIOS:
+    if key == "probability":
         return Known("ratio", fact, normal=normal)
     return Known("number", fact, normal=normal, exact=fact == int(fact))
 

@@ -10,9 +10,7 @@ from logwarden.api.record import AnomalyRecord, Explanation
 from logwarden.explain import grammar, plain, samples
 from logwarden.explain.check import faithful
 from logwarden.explain.delexical import Delexicalised, delexicalise
-
-PREFIX = "explain: "
-"""Names the task to the model, which has others."""
+from logwarden.language.formulation import EXPLAIN
 
 MAX_TOKENS = 160
 
@@ -46,7 +44,7 @@ class BuiltinExplainer:
         return Explanation(text=text, backend="builtin", faithful=True)
 
     def _write(self, coded: Delexicalised) -> str | None:
-        written = " ".join(self._model.generate(PREFIX + coded.prompt, MAX_TOKENS).split())
+        written = " ".join(self._model.generate(EXPLAIN + coded.prompt, MAX_TOKENS).split())
         flaws = grammar.flaws(written, coded)
         if flaws:
             _log.debug("the model's text was not kept: %s", "; ".join(flaws))
@@ -58,7 +56,7 @@ class BuiltinExplainer:
 
 
 def training_pairs(seed: int, n: int) -> list[tuple[str, str]]:
-    """Return ``n`` pairs of prompt (with its prefix) and sentence (with slots) that teach a model to explain.
+    """Return ``n`` pairs of prompt and sentence (with slots) that teach a model to explain.
 
     The same seed gives the same pairs; a longer list begins with the shorter one.
     """
@@ -67,5 +65,5 @@ def training_pairs(seed: int, n: int) -> list[tuple[str, str]]:
     while len(pairs) < n:
         coded = delexicalise(samples.record(chance))
         if coded is not None:
-            pairs.append((PREFIX + coded.prompt, grammar.sentence(coded, chance)))
+            pairs.append((coded.prompt, grammar.sentence(coded, chance)))
     return pairs

@@ -21,10 +21,14 @@ SLOT = re.compile(r"\b(?:HOST|APP|TEXT|CMD|C|T|N|P)\d+\b")
 
 _SLOT_OF_ROLE = {
     "app": "APP", "host": "HOST", "text": "TEXT", "nearest": "TEXT", "tokens": "TEXT",
-    "times": "C", "lines": "C", "combinations": "C", "others": "C",
+    "times": "C", "lines": "C", "combinations": "C", "others": "C", "more": "C",
     "span": "T", "silent": "T", "gap": "T", "missing": "T", "every": "T", "offset": "T",
-    "normal": "N", "loss": "N", "probability": "P", "limit": "P",
+    "normal": "N", "loss": "N", "probability": "P",
 }  # fmt: skip
+
+
+SLOT_WORDS = tuple(f"{prefix}{n}" for prefix in ("HOST", "APP", "TEXT", "CMD", "C", "T", "N", "P") for n in range(1, 7))
+"""The slots that texts usually have, for a tokenizer that keeps each in one piece."""
 
 
 class Part(NamedTuple):

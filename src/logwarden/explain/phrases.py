@@ -91,9 +91,10 @@ FORMS: Mapping[EvidenceKind, tuple[str, ...]] = {
         "its messages came in a combination never seen before",
     ),
     EvidenceKind.MODEL_VERDICT: (
-        "the language model gives {text} a probability of {probability} to be an anomaly; its threshold is {limit}",
-        "the language model is {probability} sure that {text} is an anomaly; its threshold is {limit}",
+        "the language model gives {text} together with {more} a probability of {probability} to be an anomaly",
+        "the language model is {probability} sure that {text} together with {more} is an anomaly",
         "the language model gives {text} a probability of {probability} to be an anomaly",
+        "the language model is {probability} sure that {text} is an anomaly",
         "the language model takes {text} for an anomaly",
         "the language model takes these lines for an anomaly",
     ),
@@ -223,7 +224,7 @@ def _model_verdict(facts: Facts) -> _Written:
     return {
         **_text_and_app(facts),
         "probability": values.percent(facts.get("probability")),
-        "limit": values.percent(facts.get("threshold")),
+        "more": values.counted(facts.get("other_messages") or None, "other message"),
     }
 
 

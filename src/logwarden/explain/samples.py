@@ -19,6 +19,7 @@ from logwarden.api.record import (
     UnitKind,
 )
 from logwarden.explain import knowledge, phrases
+from logwarden.mask import line_text, mask
 
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _HOST_STEMS = ("r", "sw", "fw", "srv", "web", "db", "core-", "edge", "gw", "host-", "node", "pe")
@@ -71,11 +72,17 @@ def record(chance: Random) -> AnomalyRecord:
 
 
 def _scene(chance: Random) -> _Scene:
-    examples = [topic.examples for topic in knowledge.topics() if topic.examples]
+    examples = [tuple(map(_masked, topic.examples)) for topic in knowledge.topics() if topic.examples]
     about = chance.choice(examples)
     elsewhere = chance.choice(examples)
     texts = (*chance.sample(about, len(about)), *chance.sample(elsewhere, len(elsewhere)))
     return _Scene(f"{chance.choice(_HOST_STEMS)}{chance.randint(1, 40)}", tuple(dict.fromkeys(texts)))
+
+
+def _masked(example: str) -> str:
+    """Mask a log text as serving does, so that the model learns from what it will read."""
+    app, colon, message = example.partition(": ")
+    return line_text(app, mask(message)) if colon else mask(example)
 
 
 def _evidence(kind: EvidenceKind, scene: _Scene, chance: Random, score: float) -> Evidence:
@@ -137,12 +144,9 @@ def _never_seen_combination(scene: _Scene, chance: Random) -> Facts:
 
 
 def _model_verdict(scene: _Scene, chance: Random) -> Facts:
-    threshold = round(chance.uniform(0.3, 0.8), 2)
-    return {
-        "template": _said(scene, chance)["template"],
-        "probability": round(chance.uniform(threshold, 1), 3),
-        "threshold": threshold,
-    }
+    others: Facts = {"other_messages": _count(chance, 30)} if chance.random() < 0.6 else {}
+    template = _said(scene, chance)["template"]
+    return {"template": template, **others, "probability": round(chance.uniform(0.3, 1), 3)}
 
 
 def _unlikely_text(scene: _Scene, chance: Random) -> Facts:

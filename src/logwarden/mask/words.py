@@ -187,6 +187,12 @@ _DIGITS: Final = re.compile(r"\d+")
 _CHANGES: Final = re.compile(r"(?<=[0-9])[A-Za-z]|(?<=[A-Za-z])[0-9]")
 _HEX_RUN: Final = re.compile(r"(?=.*[A-Fa-f])[0-9A-Fa-f]{6,}")
 
+MASK_WORDS: Final = (
+    *("DATE", "EMAIL", "HASH", "HEX", "HOST", "ID", "IFACE", "IP", "IPV6"),
+    *("MAC", "NUM", "PATH", "QUERY", "TIME", "URL", "USER", "UUID"),
+)
+"""What stands in a masked text for what varies."""
+
 EMPTY: Final = "\0"
 """What a word becomes that holds nothing but characters the model cannot read."""
 

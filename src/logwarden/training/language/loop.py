@@ -33,7 +33,10 @@ _POOL = 8
 Draw = Callable[[np.random.Generator, int], list[Pair]]
 """Draws so many training pairs."""
 
-Evaluate = Callable[[Callable[[Sequence[Pair]], "np.ndarray[Any, Any]"]], dict[str, float]]
+Losses = Callable[[Sequence[Pair]], "np.ndarray[Any, Any]"]
+"""Gives the mean loss per target token of each pair."""
+
+Evaluate = Callable[[Losses], dict[str, float]]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,10 @@ all that serving needs. Characters it has never seen become bytes, so no text is
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from math import log
 from typing import Any
 
 import sentencepiece
@@ -23,6 +26,10 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _NEVER = -200.0
 """Score of pieces that must not be found in text, such as a ``</s>`` that an attacker writes into a log: far below
 that of its letters one by one, all of which are pieces."""
+
+_WORD = re.compile(r"(?<!\S)[A-Za-z]{2,}")
+_FREQUENT = 4
+"""Occurrences that make a word worth a piece of its own."""
 
 _LABELS = ((NORMAL, ANOMALY), ("normal", "abnormal"), ("normal", "unusual"), ("good", "bad"), ("no", "yes"))
 
@@ -46,9 +53,10 @@ def train_tokenizer(corpus: Iterable[str], vocabulary: int = 3072, words: Sequen
     tokenizers.Tokenizer
         Ids 0, 1, 2 are ``<pad>``, ``</s>``, ``<unk>``; the last 64 are ``<extra_id_0>`` to ``<extra_id_63>``.
     """
+    texts = list(corpus)
     whole = _whole_pieces(words)
-    pieces = _learn(corpus, vocabulary - SENTINELS - len(whole))
-    return _assemble(_with_whole(pieces, whole))
+    pieces = _with_whole(_learn(texts, vocabulary - SENTINELS - len(whole)), whole)
+    return _assemble(_with_frequent(pieces, texts, vocabulary - SENTINELS))
 
 
 def formulation(tokenizer: Any, max_tokens: int, vocabulary: int, start_id: int) -> Formulation:
@@ -134,6 +142,19 @@ def _with_whole(pieces: list[Piece], whole: dict[str, float]) -> list[Piece]:
     learnt = {piece for piece, _ in pieces}
     kept = [(piece, whole.get(piece, score)) for piece, score in pieces]
     return kept + [(piece, score) for piece, score in whole.items() if piece not in learnt]
+
+
+def _with_frequent(pieces: list[Piece], texts: Sequence[str], size: int) -> list[Piece]:
+    """Add the most frequent words that are still in parts, up to ``size`` pieces.
+
+    SentencePiece considers only what occurs in two different words, so a word that every text has stays in parts when
+    no other word contains it.
+    """
+    counts = Counter(_SPACE + word for text in texts for word in _WORD.findall(text))
+    total = counts.total()
+    known = {piece for piece, _ in pieces}
+    frequent = [(word, log(count / total)) for word, count in counts.most_common() if count >= _FREQUENT]
+    return pieces + [piece for piece in frequent if piece[0] not in known][: max(0, size - len(pieces))]
 
 
 def _assemble(pieces: list[Piece]) -> Any:

@@ -14,23 +14,20 @@ from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from logwarden.errors import InvalidInputError
-from logwarden.language.formulation import ANOMALY, DETECT, EXPLAIN, NORMAL, Formulation
+from logwarden.language.formulation import ANOMALY, DETECT, NORMAL, Formulation
 from logwarden.language.tokenizing import Tokens, token_ids, tokens
 from logwarden.training.language import folders, models
 from logwarden.training.language.checkpoint import Checkpoint
 from logwarden.training.language.config import Example, TrainingConfig, check_labels, fingerprint
 from logwarden.training.language.corruption import Pair, corrupt
-from logwarden.training.language.loop import Trainer
+from logwarden.training.language.explaining import explanation_pairs
+from logwarden.training.language.loop import Losses, Trainer
 from logwarden.training.language.tokenizer import formulation
 
 _log = logging.getLogger(__name__)
 
-_EXPLANATION_TOKENS = 96
 _VALIDATION_AT_MOST = 300
 """Examples of each kind that a validation looks at."""
-
-Make = Callable[[np.random.Generator], Pair]
-Losses = Callable[[Sequence[Pair]], "np.ndarray[Any, Any]"]
 
 
 def fine_tune(
@@ -123,6 +120,9 @@ def _save(model: Any, base_name: str, folder: Path) -> None:
     models.save_half(merged, folder)
 
 
+Make = Callable[[np.random.Generator], Pair]
+
+
 class _Kind:
     """Examples of one kind: how to make a training pair of each, and how often each is drawn."""
 
@@ -209,7 +209,9 @@ def _kinds(tokenizer: Any, form: Formulation, examples: Sequence[Example]) -> di
         kinds[NORMAL] = _Kind(_detection(tokenizer, form, normal, form.normal_id), _weights(normal))
         kinds[ANOMALY] = _Kind(_detection(tokenizer, form, anomalous, form.anomaly_id), _weights(anomalous))
     if explained:
-        kinds["explain"] = _Kind(_explanation(tokenizer, form, explained), _weights(explained))
+        kinds["explain"] = _Kind(
+            [_fixed(*pair) for pair in explanation_pairs(tokenizer, form, explained)], _weights(explained)
+        )
     if normal:
         kinds["corruption"] = _Kind(_corruption(tokenizer, form, normal), _weights(normal))
     return kinds
@@ -219,23 +221,14 @@ def _weights(examples: Sequence[Example]) -> list[float]:
     return [e.weight for e in examples]
 
 
-def _fixed(source: Sequence[int], target: Sequence[int]) -> Make:
-    pair = (list(source), list(target))
+def _fixed(source: list[int], target: list[int]) -> Make:
+    pair = (source, target)
     return lambda rng: pair
 
 
 def _detection(tokenizer: Any, form: Formulation, examples: Sequence[Example], label: int) -> list[Make]:
     sources = token_ids(tokenizer, [DETECT + e.text for e in examples])
     return [_fixed([*ids[: form.max_tokens - 1], form.eos_id], [label]) for ids in sources]
-
-
-def _explanation(tokenizer: Any, form: Formulation, examples: Sequence[Example]) -> list[Make]:
-    sources = token_ids(tokenizer, [EXPLAIN + e.text for e in examples])
-    targets = token_ids(tokenizer, [e.target for e in examples])
-    return [
-        _fixed([*source[: form.max_tokens - 1], form.eos_id], [*target[:_EXPLANATION_TOKENS], form.eos_id])
-        for source, target in zip(sources, targets, strict=True)
-    ]
 
 
 def _corruption(tokenizer: Any, form: Formulation, examples: Sequence[Example]) -> list[Make]:

@@ -1,0 +1,57 @@
+"""What the language model learns from: texts of lines and of units with labels, and explanations."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from logwarden.channels.text import unit_text, usual_templates
+from logwarden.explain import training_pairs
+from logwarden.language.formulation import ANOMALY, NORMAL
+from logwarden.templates import Templates
+from logwarden.training.labels import anomalous_templates
+from logwarden.training.language import Example
+from logwarden.units import Unit
+
+LabelledUnits = Sequence[tuple[Unit, bool]]
+"""Units and, for each, whether it is normal."""
+
+
+def detection_examples(units: LabelledUnits, masked: Counter[str], templates: Templates) -> list[Example]:
+    """Return one example per distinct text of a line or unit, weighted by the square root of its count.
+
+    Parameters
+    ----------
+    units
+        Labelled units. A unit's text is labelled as the unit; a line's by whether faults bring its template.
+    masked
+        How often each masked line came, before templates.
+    """
+    return [*_unit_examples(units, templates), *_line_examples(units, masked, templates)]
+
+
+def explanation_examples(seed: int, count: int) -> list[Example]:
+    """Return invented evidence with a sentence that tells it; a longer list begins with the shorter one."""
+    return [Example("explain", prompt, text) for prompt, text in training_pairs(seed, count)]
+
+
+def _unit_examples(units: LabelledUnits, templates: Templates) -> Iterator[Example]:
+    usual = usual_templates([unit for unit, normal in units if normal])
+    counts: Counter[tuple[str, str]] = Counter()
+    for unit, normal in units:
+        unusual = [template for template in unit.templates if template not in usual]
+        if unusual:
+            _, text = unit_text(unusual, lambda template: templates.text_of(template) or "")
+            counts[text, NORMAL if normal else ANOMALY] += 1
+    for (text, label), count in counts.items():
+        yield Example("detect", text, label, count**0.5)
+
+
+def _line_examples(units: LabelledUnits, masked: Counter[str], templates: Templates) -> Iterable[Example]:
+    anomalous = anomalous_templates([unit for unit, _ in units], [normal for _, normal in units])
+    counts = Counter(template for unit, _ in units for template in unit.templates)
+    texts = {templates.text_of(template) or "": count for template, count in counts.items()}
+    # The single texts behind templates with a wildcard too: that is what an unknown text looks like.
+    for text, count in {**masked, **texts}.items():
+        label = ANOMALY if anomalous.get(templates.id_of(text), False) else NORMAL
+        yield Example("detect", text, label, count**0.5)
