@@ -10,16 +10,14 @@ import pytest
 from logwarden.api.anomaly_model import ExplanationSpec
 from logwarden.api.record import EvidenceKind
 from logwarden.errors import InvalidInputError
-from logwarden.explain import case_title, faithful, grammar, make_explainer, render, samples, training_pairs
+from logwarden.explain import SLOT_WORDS, case_title, faithful, make_explainer, phrases, plain, render, training_pairs
 from logwarden.explain.builtin import BuiltinExplainer
-from logwarden.explain.delexical import SLOT, delexicalise
-from tests.explain.records import FAILED, burst, evidence, record
+from logwarden.explain.wording import MAX_WORDS, Slotted
+from tests.explain import samples
+from tests.explain.records import burst, record
 
 BURST = record(burst())
-GOOD = (
-    "On HOST1, APP1 wrote TEXT1 C1 in T1, where normal is at most N1. "
-    "Check next: the addresses behind these logins, and whether any login from them succeeded (CMD1)."
-)
+GOOD = "APP1 wrote TEXT1 C1 in T1, where normal is at most N1"
 
 
 class Writer:
@@ -35,25 +33,23 @@ class Writer:
         return self.text
 
 
-def test_a_sound_sentence_gets_its_values_back() -> None:
+def test_a_sound_clause_gets_its_values_back() -> None:
     explanation = BuiltinExplainer(Writer(GOOD)).explain(BURST)
     assert explanation.backend == "builtin"
     assert explanation.faithful
     assert explanation.text == (
-        'On srv1, sshd wrote "Failed password for USER from IP port NUM ssh2" 214 times in 30 s, '
+        'srv1: sshd wrote "Failed password for USER from IP port NUM ssh2" 214 times in 30 s, '
         "where normal is at most 2. Check next: the addresses behind these logins, "
         "and whether any login from them succeeded (`journalctl -u ssh`, `lastb`)."
     )
 
 
-def test_the_prompt_names_the_evidence_by_slots_and_shows_the_text() -> None:
+def test_the_prompt_names_the_evidence_by_slots_and_is_asked_once() -> None:
     writer = Writer(GOOD)
-    BuiltinExplainer(writer).explain(BURST)
-    expected = (
-        "explain: HOST1 about sshd-auth CMD1 | burst app APP1 text TEXT1 times C1 span T1 normal N1 | "
-        "sshd: Failed password for USER from IP port NUM ssh2"
-    )
-    assert writer.prompts == [expected]
+    explainer = BuiltinExplainer(writer)
+    explainer.explain(BURST)
+    explainer.explain(BURST)
+    assert writer.prompts == ["explain: burst app APP1 normal N1 span T1 text TEXT1 times C1"]
 
 
 @pytest.mark.parametrize(
@@ -61,23 +57,21 @@ def test_the_prompt_names_the_evidence_by_slots_and_shows_the_text() -> None:
     [
         "",
         "   ",
-        "HOST1",
-        GOOD.removesuffix("."),
+        "APP1",
         GOOD.replace("C1", "C2"),
         GOOD.replace("C1", "214 times"),
         GOOD.replace("C1", "N1").replace("at most N1", "at most C1"),
         GOOD.replace("TEXT1 ", ""),
-        GOOD.replace("On HOST1, ", ""),
         GOOD.replace("wrote", "wrotewrote"),
         GOOD.replace("APP1 wrote TEXT1", "TEXT1 wrote APP1"),
-        GOOD.replace("logins", "logins of mallory"),
-        GOOD + " " + GOOD,
+        GOOD.replace("T1,", "T1 of mallory,"),
+        GOOD + " " + GOOD + " " + GOOD,
         GOOD.replace("wrote", "wrote wrote wrote wrote wrote wrote wrote"),
-        "On HOST1, " + "APP1 wrote TEXT1 C1 in T1. " * 20,
+        "APP1 wrote TEXT1 C1 in T1. " * 20,
         "normal anomaly normal anomaly",
     ],
 )
-def test_a_broken_sentence_is_replaced_by_the_plain_rendering(written: str) -> None:
+def test_a_broken_clause_makes_the_explanation_plain(written: str) -> None:
     assert BuiltinExplainer(Writer(written)).explain(BURST) == render(BURST)
 
 
@@ -92,48 +86,34 @@ def test_training_pairs_are_reproducible_and_a_longer_list_begins_with_the_short
     assert training_pairs(7, 20) != training_pairs(8, 20)
 
 
-def test_training_pairs_cover_every_kind_alone_and_in_company() -> None:
-    pairs = training_pairs(1, 600)
-    assert len(set(pairs)) > 500
-    kinds = [kind.value.replace("_", " ") for kind in EvidenceKind]
-    for kind in kinds:
-        parts = [prompt.count(" | ") for prompt, _ in pairs if f"| {kind}" in prompt]
-        assert min(parts) == 2, kind
-        assert max(parts) >= 3, kind
+def test_training_pairs_cover_every_kind_and_form() -> None:
+    pairs = training_pairs(1, 3000)
+    for kind in EvidenceKind:
+        taught = {clause for prompt, clause in pairs if prompt.startswith(kind.value.replace("_", " "))}
+        assert len(taught) >= len(phrases.FORMS[kind]) / 2, kind
 
 
 def test_training_texts_are_short_and_hold_only_slots_of_their_prompt() -> None:
-    for prompt, target in training_pairs(2, 600):
-        assert prompt.startswith("HOST1 about ")
-        assert len(target.split()) <= grammar.MAX_WORDS
-        assert set(SLOT.findall(target)) <= set(SLOT.findall(prompt))
-        assert not re.search(r"\d", SLOT.sub("", target))
+    for prompt, clause in training_pairs(2, 600):
+        assert len(clause.split()) <= MAX_WORDS
+        slots = set(re.findall(r"[A-Z]+[1-9]", clause))
+        assert slots <= set(SLOT_WORDS) & set(prompt.split())
+        assert not re.search(r"\d", re.sub(r"[A-Z]+[1-9]", "", clause))
 
 
-def test_every_taught_text_passes_the_checks_that_the_model_must_pass() -> None:
+def test_every_taught_clause_passes_the_checks_that_the_model_must_pass() -> None:
     chance = Random(11)
-    repeated = 0
     for _ in range(500):
         anomaly = samples.record(chance)
-        coded = delexicalise(anomaly)
-        assert coded is not None
-        taught = grammar.sentence(coded, chance)
-        assert faithful(coded.fill(taught), anomaly) == []
-        flaws = grammar.flaws(taught, coded)
-        repeated += flaws == ["the text repeats itself"]
-        assert flaws in ([], ["the text repeats itself"])
+        assert faithful(plain.compose(anomaly, lambda kind, roles: _taught(chance, kind, roles)) or "", anomaly) == []
         assert case_title([anomaly])
-    assert repeated <= 5
 
 
-def test_two_hosts_and_a_repeated_text_get_their_own_slots() -> None:
-    other = evidence("never_seen_on_host", 0.8, template=FAILED, app="sshd", host="srv2", other_hosts=3)
-    coded = delexicalise(record(burst(), other))
-    assert coded is not None
-    assert coded.values["HOST2"] == "srv2"
-    text = coded.fill(grammar.sentence(coded, Random(1)))
-    assert "(on srv2)" in text
-    assert text.count("Failed password") == 1
+def _taught(chance: Random, kind: EvidenceKind, roles: dict[str, str]) -> str:
+    finding = Slotted.of(kind, roles)
+    clause = chance.choice(finding.clauses())
+    assert finding.flaws(clause) == []
+    return finding.fill(clause)
 
 
 def test_backend_none_renders_plainly() -> None:

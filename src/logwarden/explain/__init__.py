@@ -1,13 +1,14 @@
 """Explanations: evidence turned into text for a person, checked so that it states only the evidence."""
 
-from logwarden.explain.builtin import training_pairs
 from logwarden.explain.check import faithful
 from logwarden.explain.explainer import Explainer
 from logwarden.explain.factory import make_explainer
 from logwarden.explain.plain import case_title, render
+from logwarden.explain.wording import SLOT_WORDS, training_pairs
 from logwarden.explain.worker import ExplanationWorker, WorkerCounts
 
 __all__ = [
+    "SLOT_WORDS",
     "Explainer",
     "ExplanationWorker",
     "WorkerCounts",

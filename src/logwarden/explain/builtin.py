@@ -1,18 +1,19 @@
-"""Explanations written by the packaged T5."""
+"""Explanations in the words of the packaged T5."""
 
 from __future__ import annotations
 
 import logging
-import random
+from functools import lru_cache
 from typing import Protocol
 
-from logwarden.api.record import AnomalyRecord, Explanation
-from logwarden.explain import grammar, plain, samples
+from logwarden.api.record import AnomalyRecord, EvidenceKind, Explanation
+from logwarden.explain import phrases, plain
 from logwarden.explain.check import faithful
-from logwarden.explain.delexical import Delexicalised, delexicalise
+from logwarden.explain.wording import Slotted
 from logwarden.language.formulation import EXPLAIN
 
-MAX_TOKENS = 160
+MAX_TOKENS = 64
+_REMEMBERED = 1024
 
 _log = logging.getLogger(__name__)
 
@@ -26,15 +27,17 @@ class TextGenerator(Protocol):
 
 
 class BuiltinExplainer:
-    """Lets the packaged language model write, and keeps what it wrote only when it is sound and faithful."""
+    """Lets the packaged language model word each finding, and keeps what it wrote only when it is sound and faithful.
+
+    The model sees slots instead of values, so there are few prompts, and its answers are remembered.
+    """
 
     def __init__(self, model: TextGenerator) -> None:
-        self._model = model
+        self._write = lru_cache(_REMEMBERED)(lambda prompt: model.generate(EXPLAIN + prompt, MAX_TOKENS))
 
     def explain(self, record: AnomalyRecord) -> Explanation:
         """Return the model's text with backend ``builtin``, or the plain rendering."""
-        coded = delexicalise(record)
-        text = self._write(coded) if coded else None
+        text = plain.compose(record, self._word) if record.evidence else None
         if text is None:
             return plain.render(record)
         violations = faithful(text, record)
@@ -43,27 +46,14 @@ class BuiltinExplainer:
             return plain.render(record)
         return Explanation(text=text, backend="builtin", faithful=True)
 
-    def _write(self, coded: Delexicalised) -> str | None:
-        written = " ".join(self._model.generate(EXPLAIN + coded.prompt, MAX_TOKENS).split())
-        flaws = grammar.flaws(written, coded)
+    def _word(self, kind: EvidenceKind, roles: phrases.Roles) -> str | None:
+        finding = Slotted.of(kind, roles)
+        clause = " ".join(self._write(finding.prompt).split())
+        flaws = finding.flaws(clause)
         if flaws:
-            _log.debug("the model's text was not kept: %s", "; ".join(flaws))
+            _log.debug("the model's words for %s were not kept: %s", finding.prompt, "; ".join(flaws))
             return None
-        return coded.fill(written)
+        return finding.fill(clause)
 
     def close(self) -> None:
         """Nothing to let go of: the model belongs to whoever loaded it."""
-
-
-def training_pairs(seed: int, n: int) -> list[tuple[str, str]]:
-    """Return ``n`` pairs of prompt and sentence (with slots) that teach a model to explain.
-
-    The same seed gives the same pairs; a longer list begins with the shorter one.
-    """
-    chance = random.Random(seed)
-    pairs: list[tuple[str, str]] = []
-    while len(pairs) < n:
-        coded = delexicalise(samples.record(chance))
-        if coded is not None:
-            pairs.append((coded.prompt, grammar.sentence(coded, chance)))
-    return pairs

@@ -79,6 +79,12 @@ class Lead(NamedTuple):
         """Commands of the topic for this program and host."""
         return commands(self.topic, self.app, self.host)
 
+    @property
+    def step(self) -> str:
+        """What to look at next, with the commands that show it."""
+        written = ", ".join(f"`{command}`" for command in self.commands)
+        return f"{self.topic.next[0]}{f' ({written})' if written else ''}"
+
 
 def lead_of(record: AnomalyRecord) -> Lead:
     """Return what a record is about."""

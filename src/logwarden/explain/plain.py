@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 from logwarden.api.record import AnomalyRecord, Evidence, EvidenceKind, Explanation
 from logwarden.explain import knowledge, phrases, values
@@ -17,42 +18,56 @@ _SAME_TEXT = "this message"
 _UNNAMED = "On an unknown host"
 
 
+Word = Callable[[EvidenceKind, phrases.Roles], str | None]
+"""Puts one finding into a clause; None when that fails."""
+
+
 def render(record: AnomalyRecord) -> Explanation:
     """Explain a record in 2 to 4 sentences: what is odd, compared with what, and what to check next."""
-    findings = list(_findings(record))[:MAX_FINDINGS] or [_score_alone(record)]
+    text = compose(record, lambda kind, roles: phrases.usable(kind, roles)[0].format_map(roles))
+    assert text is not None
+    return Explanation(text=text, backend="plain", faithful=True)
+
+
+def compose(record: AnomalyRecord, word: Word) -> str | None:
+    """Make an explanation of clauses: the oddest findings, the oddest first, and what to check next.
+
+    Returns None as soon as ``word`` does.
+    """
+    findings: list[str] = []
+    for finding in islice(_findings(record, word), MAX_FINDINGS):
+        if finding is None:
+            return None
+        findings.append(finding)
     host = values.name(record.source.host)
     if host is None:
-        findings = [*findings[: MAX_FINDINGS - 1], _score_alone(record)]
+        findings = findings[: MAX_FINDINGS - 1]
+    if host is None or not findings:
+        findings.append(_score_alone(record))
     first, *others = findings
-    opening = f"{host or _UNNAMED}: {first}."
-    return Explanation(
-        text=" ".join([opening, *(f"Also, {finding}." for finding in others), hint(record)]),
-        backend="plain",
-        faithful=True,
-    )
+    return " ".join([f"{host or _UNNAMED}: {first}.", *(f"Also, {finding}." for finding in others), hint(record)])
 
 
 def hint(record: AnomalyRecord) -> str:
     """Return the sentence that says what to check next."""
-    lead = knowledge.lead_of(record)
-    written = ", ".join(f"`{command}`" for command in lead.commands)
-    return f"Check next: {lead.topic.next[0]}{f' ({written})' if written else ''}."
+    return f"Check next: {knowledge.lead_of(record).step}."
 
 
-def _findings(record: AnomalyRecord) -> Iterable[str]:
-    """Write each piece of evidence once; a text that was quoted before is not quoted again."""
+def _findings(record: AnomalyRecord, word: Word) -> Iterator[str | None]:
+    """Word each piece of evidence once; a text that was quoted before is not quoted again."""
     quoted: set[str] = set()
     told: set[str] = set()
     for evidence in phrases.ranked(record.evidence):
         roles = phrases.roles(evidence)
         text = roles.get("text", "")
-        if text in quoted:
+        if text and text in quoted:
             roles["text"] = _SAME_TEXT
-        finding = phrases.usable(evidence.kind, roles)[0].format_map(roles) + _elsewhere(evidence, record)
+        quoted.add(text)
+        clause = word(evidence.kind, roles)
+        finding = clause and clause + _elsewhere(evidence, record)
         if finding not in told:
             yield finding
-        told.add(finding)
-        quoted.add(text)
+            told.add(finding or "")
 
 
 def _elsewhere(evidence: Evidence, record: AnomalyRecord) -> str:

@@ -23,7 +23,7 @@ from logwarden.mask import line_text, mask
 
 _TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _HOST_STEMS = ("r", "sw", "fw", "srv", "web", "db", "core-", "edge", "gw", "host-", "node", "pe")
-_MISSING_FACT = 0.04
+_MISSING_FACT = 0.01
 
 K = EvidenceKind
 _COMPANY: Mapping[EvidenceKind, tuple[EvidenceKind, ...]] = {
