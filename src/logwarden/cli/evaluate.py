@@ -21,15 +21,22 @@ logwarden evaluate --model active --data /srv/recordings
 
 
 class DataFormat(StrEnum):
-    """Formats of labelled data."""
+    """Formats of data that can be read; only lab and hdfs have labels."""
 
     LAB = "lab"
+    HDFS = "hdfs"
+    LINES = "lines"
+    NDJSON = "ndjson"
+    AUTO = "auto"
 
 
 def command(
     model: Annotated[str, typer.Option(help="Model revision: builtin, active, an id, a path or a URI.")] = "builtin",
     data: Annotated[
-        str, typer.Option(help="Folder with recordings train-*, validation-* and test-*; lab: those of the repository.")
+        str,
+        typer.Option(
+            help="Recordings of the lab (lab: those of the repository), or a file, glob or folder of another format."
+        ),
     ] = "lab",
     data_format: Annotated[DataFormat, typer.Option("--format", help="Format of the data.")] = DataFormat.LAB,
     report: Annotated[Path | None, typer.Option(help="Write the metrics as JSON.")] = None,
@@ -41,17 +48,21 @@ def command(
     part.
     """
     from logwarden.cli.loading import load_model
-    from logwarden.datasets import find_recordings
+    from logwarden.datasets import PARTS, load_dataset
     from logwarden.evaluation import evaluate
+    from logwarden.evaluation.units import cut
 
-    parts = [find_recordings(data, part) for part in ("train", "validation", "test")]
+    dataset = load_dataset(data, data_format.value)
     loaded = load_model(model)
     with console().status("evaluating"):
-        result = evaluate(loaded, *parts)
-    result["format"] = data_format.value
+        result = evaluate(loaded, *(cut(loaded, dataset.part(name)) for name in PARTS))
+    result["format"] = dataset.format
     if report is not None:
         report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    console(stderr=False).print(_table(result))
+    screen = console(stderr=False)
+    screen.print(_table(result))
+    if note := result["incident"].get("note"):
+        screen.print(f"{note}; reported: {result['incident']['reports']}", markup=False)
 
 
 def _table(result: dict[str, Any]) -> Table:

@@ -2,61 +2,242 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from logwarden.cli.common import console, data_dir
+from logwarden.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from logwarden.api.anomaly_model import AnomalyModel, PromotionSpec
+    from logwarden.training.plan import Parts, Plan
 
 EXAMPLES = """
-logwarden train --data lab --name campus
-logwarden train --data /srv/recordings --base google/flan-t5-small --epochs 3
+logwarden train --data /var/log/syslog --steps 0
+logwarden train -f model.yaml
+logwarden train --data '/srv/logs/*.gz' --base google/flan-t5-small --name campus
 logwarden train --data lab --base scratch --out ./revisions
 """
 
+_MOST_VERDICTS = 100_000
+
+
+class DataFormat(StrEnum):
+    """Formats of data that can be read."""
+
+    AUTO = "auto"
+    LAB = "lab"
+    LINES = "lines"
+    NDJSON = "ndjson"
+    HDFS = "hdfs"
+
+
+class _Job(NamedTuple):
+    """What is to be done; ``promotion`` tells whether the document lets the revision become active by itself."""
+
+    plan: Plan
+    parts: Parts
+    root: Path
+    promotion: PromotionSpec | None
+
 
 def command(
+    file: Annotated[
+        Path | None, typer.Option("--file", "-f", help="YAML file: its first AnomalyModel is trained.")
+    ] = None,
     data: Annotated[
-        str, typer.Option(help="Folder with recordings train-*, validation-* and test-*; lab: those of the repository.")
-    ] = "lab",
-    name: Annotated[str, typer.Option(help="Name of the model.")] = "default",
+        str | None,
+        typer.Option(
+            help="Log file, glob or folder, or recordings of the lab; lab: those of the repository.", show_default="lab"
+        ),
+    ] = None,
+    data_format: Annotated[
+        DataFormat | None, typer.Option("--format", help="Format of the data.", show_default="auto")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model.", show_default="default")] = None,
     base: Annotated[
-        str, typer.Option(help="builtin, scratch, a Hugging Face T5 such as google/flan-t5-base, or a folder.")
-    ] = "builtin",
+        str | None,
+        typer.Option(
+            help="builtin, scratch, a Hugging Face T5 such as google/flan-t5-base, a folder or a revision.",
+            show_default="builtin",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder of revisions; default: the registry on this machine.")
     ] = None,
     work: Annotated[Path | None, typer.Option(help="Folder for checkpoints: a killed run goes on from there.")] = None,
-    pretrain_steps: Annotated[int, typer.Option(min=1, help="Steps of pretraining, with base scratch.")] = 6000,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of fine-tuning.")] = 3000,
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak learning rate of fine-tuning.")] = 2e-3,
-    batch_size: Annotated[int, typer.Option(min=1, help="Texts in a step.")] = 32,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 7,
-    promote: Annotated[bool, typer.Option("--promote", help="Make the new revision the active one.")] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Steps of fine-tuning; 0 keeps the language model and fits only the rest, in seconds. "
+            "Default: three passes over the texts.",
+            show_default=False,
+        ),
+    ] = None,
+    pretrain_steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of pretraining, with base scratch.", show_default="6000")
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-6, max=0.1, help="Peak learning rate of fine-tuning.", show_default="0.002"),
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Texts in a step.", show_default="32")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of everything random.", show_default="7")] = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="auto, F1, Quantile, a threshold of PyOD, or a number from 0 to 1.", show_default="auto"),
+    ] = None,
+    promote: Annotated[
+        bool | None,
+        typer.Option(
+            "--promote/--no-promote",
+            help="Make the new revision the active one, or not. Default: what spec.promotion says, else not.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Fine-tune a model on your own logs and write a new revision.
+    """Train a model on your own logs and write a new revision.
 
-    Shows progress and remaining time; run it again after a break and it goes on where it stopped.
+    With -f, everything that decides the result stands in the file. Without labels all logs count as normal. Shows
+    progress and remaining time; run it again after a break and it goes on where it stopped.
     """
-    from logwarden.datasets import find_recordings
     from logwarden.revisions import Registry
-    from logwarden.training.language import TrainingConfig
-    from logwarden.training.pipeline import Parts, Plan, train
+    from logwarden.training.pipeline import train
 
-    parts = Parts(data, *(find_recordings(data, part) for part in ("train", "validation", "test")))
-    plan = Plan(
-        name=name,
-        base=base,
-        work=work or data_dir() / "training" / name,
-        pretraining=TrainingConfig(steps=pretrain_steps, batch_size=batch_size, seed=seed),
-        tuning=TrainingConfig(steps=steps, batch_size=batch_size, learning_rate=learning_rate, seed=seed),
-    )
-    root = out or data_dir() / "models"
-    revision = train(plan, parts, root)
-    if promote:
-        Registry(root).promote(revision.id)
-    incident = revision.manifest.metrics["incident"]
+    options = {
+        "data": data,
+        "format": data_format,
+        "name": name,
+        "base": base,
+        "pretrain-steps": pretrain_steps,
+        "learning-rate": learning_rate,
+        "batch-size": batch_size,
+        "seed": seed,
+        "threshold": threshold,
+    }
+    given = {option: value for option, value in options.items() if value is not None}
+    job = _from_file(file, given, out, work, steps) if file else _from_options(given, out, work, steps)
+    notes = console()
+    revision = train(job.plan, job.parts, job.root, lambda text: notes.print(text, markup=False, soft_wrap=True))
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
-    screen.print(f"test part: {incident}", markup=False)
+    screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
+    refusal = _refusal(promote, job.promotion, revision.manifest.metrics)
+    if refusal is None:
+        Registry(job.root).promote(revision.id)
+        screen.print("it is the active revision now", markup=False)
+    else:
+        screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
+
+
+def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None) -> _Job:
+    from logwarden.training.spec import parts_of, plan_of, storage_of
+
+    if given:
+        raise InvalidInputError(f"--{next(iter(given))} does not go with --file: change it in {file}")
+    model = _first_model(file)
+    where = str(file)
+    root = out or storage_of(model, where) or _registry()
+    plan = plan_of(model, work or _work(model.name), where, steps=steps)
+    parts = parts_of(model, where)
+    if model.spec.training.feedback.include:
+        _tell_about_feedback()
+    return _Job(plan, parts, root, model.spec.promotion)
+
+
+def _first_model(file: Path) -> AnomalyModel:
+    from logwarden.api.anomaly_model import AnomalyModel
+    from logwarden.api.load import load_resources
+
+    for resource in load_resources(file):
+        if isinstance(resource, AnomalyModel):
+            return resource
+    raise InvalidInputError(f"{file}: no AnomalyModel found, and one is needed to train")
+
+
+def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None) -> _Job:
+    from logwarden.datasets import load_dataset
+    from logwarden.training.language.config import TrainingConfig
+    from logwarden.training.plan import Parts, Plan
+
+    name, seed = given.get("name", "default"), given.get("seed", 7)
+    batch_size = given.get("batch-size", 32)
+    plan = Plan(
+        name=name,
+        base=given.get("base", "builtin"),
+        work=work or _work(name),
+        pretraining=TrainingConfig(steps=given.get("pretrain-steps", 6000), batch_size=batch_size, seed=seed),
+        tuning=TrainingConfig(
+            steps=steps, epochs=3, batch_size=batch_size, learning_rate=given.get("learning-rate", 2e-3), seed=seed
+        ),
+        threshold=_threshold(given.get("threshold", "auto")),
+    )
+    dataset = load_dataset(given.get("data", "lab"), given.get("format", DataFormat.AUTO).value)
+    return _Job(plan, Parts([dataset]), out or _registry(), None)
+
+
+def _threshold(text: str) -> Any:
+    from typing import get_args
+
+    from logwarden.api.anomaly_model import ThresholdMethod
+    from logwarden.training.plan import Threshold
+
+    if text in get_args(ThresholdMethod):
+        return Threshold(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        methods = ", ".join(get_args(ThresholdMethod))
+        raise InvalidInputError(f"--threshold {text}: expected a number from 0 to 1, or one of {methods}")
+    return Threshold(value=value)
+
+
+def _registry() -> Path:
+    return data_dir() / "models"
+
+
+def _work(name: str) -> Path:
+    return data_dir() / "training" / name
+
+
+def _tell_about_feedback() -> None:
+    """Say what becomes of analysts' verdicts: nothing is left out silently."""
+    from logwarden.store import Store, default_store_path
+
+    path = default_store_path()
+    verdicts = 0
+    if path.is_file():
+        with Store.open(path, read_only=True) as store:
+            verdicts = sum(record.feedback is not None for record in store.anomalies(limit=_MOST_VERDICTS))
+    found = f"{verdicts} of analysts' verdicts in {path} are not learned from yet" if verdicts else "none is there yet"
+    console().print(f"spec.training.feedback: {found}", markup=False, soft_wrap=True)
+
+
+def _measured(metrics: dict[str, Any]) -> str:
+    incident = metrics["incident"]
+    if "note" in incident:
+        hours = incident["days"] * 24
+        span = "" if hours == 0 else f" in {hours:,.1f} hours of logs"
+        return f"test part: {incident['note']}; the model reports {incident['reports']} anomalies{span}"
+    keys = ("f1", "precision", "recall", "unseen_recall", "false_alarms_per_day", "median_seconds_to_detection")
+    values = [f"{key} {incident[key]:.3g}" for key in keys if incident[key] is not None]
+    return f"test part: {', '.join(values)}" if incident["faults"] else "test part: it has no faults to be found"
+
+
+def _refusal(promote: bool | None, promotion: PromotionSpec | None, metrics: dict[str, Any]) -> str | None:
+    """Return why the revision does not become active, or None."""
+    if promote is not None:
+        return None if promote else "because of --no-promote"
+    if promotion is None:
+        return "add --promote, or run 'logwarden models promote'"
+    if not promotion.automatic:
+        return "spec.promotion.automatic is false: run 'logwarden models promote'"
+    from logwarden.training.spec import gate
+
+    return gate(promotion, metrics)

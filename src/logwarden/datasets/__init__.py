@@ -1,6 +1,17 @@
-"""Data sets for training and evaluation: lines with what is known about them."""
+"""Data sets for training and evaluation: lines with what is known about them, in three parts by time."""
 
-from logwarden.datasets.lab import find_recordings
-from logwarden.datasets.recording import Incident, Recording
+from logwarden.datasets.dataset import PARTS, Dataset, summary, together
+from logwarden.datasets.loading import FORMATS, load_dataset
+from logwarden.datasets.recording import FileLines, Incident, Recording
 
-__all__ = ["Incident", "Recording", "find_recordings"]
+__all__ = [
+    "FORMATS",
+    "PARTS",
+    "Dataset",
+    "FileLines",
+    "Incident",
+    "Recording",
+    "load_dataset",
+    "summary",
+    "together",
+]

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
 from logwarden.datasets import Incident, Recording
 
+ANOMALOUS_SESSION = "anomalous session"
+"""Kind of fault where labels are by session."""
+
 # Alarms of one host that follow each other within this many seconds are one page to an operator.
 _ONE_PAGE = 90.0
 
 
 class Alarm(NamedTuple):
-    """Something was reported of ``host``, about ``start`` to ``end``, decided at ``decided`` (Unix seconds)."""
+    """Something was reported of ``host``, about ``start`` to ``end``, decided at ``decided`` (Unix seconds).
+
+    ``session`` is the key of the session that it is about, None where it is about none.
+    """
 
     host: str
     start: float
     end: float
     decided: float
+    session: str | None = None
+
+
+ReportedAlarms = Iterable[tuple[Recording, Iterable[Alarm]]]
+"""Recordings, each with what was reported of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentMetrics:
     """What an operator gets out of the alarms.
 
-    A fault is found when an alarm on one of its affected hosts overlaps the time from its start to its recovery.
-    Alarms that match no fault are false; those of one host within 90 s count as one false alarm. Precision is
-    faults found / (faults found + false alarms).
+    A fault is found when an alarm on one of its affected hosts overlaps the time from its start to its recovery; an
+    anomalous session, when an alarm is about it. Alarms that match no fault are false; those of one host (or one
+    session) within 90 s count as one false alarm. Precision is faults found / (faults found + false alarms).
+
+    ``labelled`` is False where nothing is known of faults: then all that can be told is how much was reported.
     """
 
     faults: int
@@ -38,6 +51,7 @@ class IncidentMetrics:
     seconds_to_detection: tuple[float, ...]
     by_kind: dict[str, tuple[int, int]]
     held_out: tuple[int, int]
+    labelled: bool = True
 
     @property
     def recall(self) -> float:
@@ -57,12 +71,17 @@ class IncidentMetrics:
         return 2 * self.precision * self.recall / total if total else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; ``unseen_recall`` is the recall on kinds that training had none of."""
+        """Return plain values; ``unseen_recall`` is the recall on kinds that training had none of.
+
+        What cannot be measured without labels, or without a single fault, is None.
+        """
+        if not self.labelled:
+            return self._unlabelled()
         found, held_out = self.held_out
         return {
-            "f1": round(self.f1, 4),
-            "precision": round(self.precision, 4),
-            "recall": round(self.recall, 4),
+            "f1": round(self.f1, 4) if self.faults else None,
+            "precision": round(self.precision, 4) if self.faults else None,
+            "recall": round(self.recall, 4) if self.faults else None,
             "unseen_recall": round(found / held_out, 4) if held_out else None,
             "false_alarms_per_day": round(self.false_alarms / self.days, 3) if self.days else None,
             "median_seconds_to_detection": (
@@ -76,20 +95,38 @@ class IncidentMetrics:
             "by_kind": {kind: {"faults": n, "found": hits} for kind, (hits, n) in sorted(self.by_kind.items())},
         }
 
+    def _unlabelled(self) -> dict[str, Any]:
+        unknown = (
+            *("f1", "precision", "recall", "unseen_recall", "false_alarms_per_day", "median_seconds_to_detection"),
+            *("faults", "found", "unseen_faults", "false_alarms"),
+        )
+        return dict.fromkeys(unknown) | {
+            "note": "the data has no labels: faults found and false alarms cannot be told apart",
+            "reports": self.false_alarms,
+            "reports_per_day": round(self.false_alarms / self.days, 3) if self.days else None,
+            "days": round(self.days, 3),
+            "by_kind": {},
+        }
 
-def measure(recordings: Sequence[Recording], alarms: Mapping[str, Iterable[Alarm]]) -> IncidentMetrics:
-    """Match the alarms of each recording (by its name) with its faults."""
+
+def measure(reported: ReportedAlarms) -> IncidentMetrics:
+    """Match the alarms of each recording with its faults."""
+    recordings: list[Recording] = []
     false_alarms = 0
     delays: list[float] = []
     by_kind: dict[str, tuple[int, int]] = {}
     held_out = (0, 0)
-    for recording in recordings:
-        unmatched, found = _match(recording.faults, alarms.get(recording.name, ()))
+    for recording, alarms in reported:
+        recordings.append(recording)
+        unmatched, in_sessions = _match_sessions(recording.anomalous_sessions, alarms)
+        unmatched, found = _match(recording.faults, unmatched)
         false_alarms += _pages(unmatched)
+        delays += in_sessions.values()
+        if recording.anomalous_sessions:
+            _count(by_kind, ANOMALOUS_SESSION, len(in_sessions), len(recording.anomalous_sessions))
         for fault in recording.faults:
             hit = fault.id in found
-            hits, n = by_kind.get(fault.kind, (0, 0))
-            by_kind[fault.kind] = (hits + hit, n + 1)
+            _count(by_kind, fault.kind, hit, 1)
             if fault.held_out:
                 held_out = (held_out[0] + hit, held_out[1] + 1)
             if hit:
@@ -102,7 +139,26 @@ def measure(recordings: Sequence[Recording], alarms: Mapping[str, Iterable[Alarm
         seconds_to_detection=tuple(delays),
         by_kind=by_kind,
         held_out=held_out,
+        labelled=any(recording.labelled for recording in recordings),
     )
+
+
+def _count(by_kind: dict[str, tuple[int, int]], kind: str, hits: int, faults: int) -> None:
+    hits_before, faults_before = by_kind.get(kind, (0, 0))
+    by_kind[kind] = (hits_before + hits, faults_before + faults)
+
+
+def _match_sessions(anomalous: frozenset[str], alarms: Iterable[Alarm]) -> tuple[list[Alarm], dict[str, float]]:
+    """Return the alarms about other sessions, and the seconds to detection of each session found, by its key."""
+    unmatched: list[Alarm] = []
+    found: dict[str, float] = {}
+    for alarm in alarms:
+        if alarm.session is not None and alarm.session in anomalous:
+            delay = alarm.decided - alarm.start
+            found[alarm.session] = min(delay, found.get(alarm.session, delay))
+        else:
+            unmatched.append(alarm)
+    return unmatched, found
 
 
 def _match(faults: Sequence[Incident], alarms: Iterable[Alarm]) -> tuple[list[Alarm], dict[str, float]]:
@@ -124,7 +180,8 @@ def _pages(alarms: Iterable[Alarm]) -> int:
     last: dict[str, float] = {}
     pages = 0
     for alarm in sorted(alarms, key=lambda alarm: alarm.start):
-        if alarm.start - last.get(alarm.host, float("-inf")) > _ONE_PAGE:
+        about = alarm.session or alarm.host
+        if alarm.start - last.get(about, float("-inf")) > _ONE_PAGE:
             pages += 1
-        last[alarm.host] = max(alarm.end, last.get(alarm.host, alarm.end))
+        last[about] = max(alarm.end, last.get(about, alarm.end))
     return pages

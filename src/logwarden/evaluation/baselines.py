@@ -10,7 +10,7 @@ import numpy as np
 
 from logwarden.detect import DetectionModel
 from logwarden.evaluation.alarms import measure
-from logwarden.evaluation.thresholds import best_threshold
+from logwarden.evaluation.thresholds import best_threshold, reported
 from logwarden.evaluation.units import RecordingUnits, alarm_of, normal_units
 from logwarden.units import Unit
 
@@ -56,19 +56,19 @@ class NewCountVector:
 
 
 class LineRate:
-    """A host's lines in a slot against the most that training saw."""
+    """A host's lines in a slot, or those of a session, against the most that training saw."""
 
     name = "line rate"
 
     def fit(self, units: Iterable[Unit]) -> None:
-        """Find the most lines that each host sent in one slot."""
+        """Find the most lines that each host sent in one slot, or the longest session."""
         self._most: defaultdict[str, int] = defaultdict(int)
         for unit, lines in _slot_lines(units):
-            self._most[unit.host] = max(self._most[unit.host], lines)
+            self._most[unit.group] = max(self._most[unit.group], lines)
 
     def score(self, units: Sequence[Unit]) -> list[float]:
         """Return lines so far in the slot / most in training."""
-        return [lines / max(1, self._most[unit.host]) for unit, lines in _slot_lines(units)]
+        return [lines / max(1, self._most[unit.group]) for unit, lines in _slot_lines(units)]
 
 
 def evaluate_baselines(
@@ -90,12 +90,10 @@ def evaluate_baselines(
             for part, recordings in (("validation", validation), ("test", test))
         }
         scores = np.concatenate([values for _, _, values in scored["validation"]])
-        threshold, _ = best_threshold(scored["validation"], np.unique(scores[scores > 0])[-400:])
-        alarms = {
-            recording.name: [possible[i] for i in np.flatnonzero(values >= threshold).tolist()]
-            for recording, possible, values in scored["test"]
-        }
-        metrics = measure([recording for recording, _ in test], alarms)
+        # Where nothing scored above 0, nothing will be reported either.
+        candidates = np.unique(scores[scores > 0])[-400:] if (scores > 0).any() else np.array([1.0])
+        threshold, _ = best_threshold(scored["validation"], candidates)
+        metrics = measure(reported(scored["test"], threshold))
         results.append({"name": baseline.name, "threshold": threshold, "incident": metrics.to_json()})
     return results
 
@@ -107,5 +105,6 @@ def _vector(unit: Unit) -> tuple[tuple[int, int], ...]:
 def _slot_lines(units: Iterable[Unit]) -> Iterator[tuple[Unit, int]]:
     lines: defaultdict[tuple[str, float], int] = defaultdict(int)
     for unit in units:
-        lines[unit.host, unit.slot] += len(unit.templates)
-        yield unit, lines[unit.host, unit.slot]
+        slot = (unit.session or unit.host, unit.slot)
+        lines[slot] += len(unit.templates)
+        yield unit, lines[slot]

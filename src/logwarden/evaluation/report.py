@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,49 +13,56 @@ from logwarden.datasets import Recording
 from logwarden.detect import DetectionModel, Detector
 from logwarden.evaluation.alarms import Alarm, IncidentMetrics, measure
 from logwarden.evaluation.baselines import evaluate_baselines
-from logwarden.evaluation.units import RecordingUnits, cut, is_normal
+from logwarden.evaluation.units import RecordingUnits, is_normal
+from logwarden.units import SESSION, UnitConfig
+from logwarden.units.sessions import KeyFinder
 
 
 def evaluate(
     model: DetectionModel,
-    train: Sequence[Recording],
-    validation: Sequence[Recording],
-    test: Sequence[Recording],
+    train: Sequence[RecordingUnits],
+    validation: Sequence[RecordingUnits],
+    test: Sequence[RecordingUnits],
 ) -> dict[str, Any]:
-    """Measure a model on the test recordings.
+    """Measure a model on the test recordings, cut into units by :func:`logwarden.evaluation.units.cut`.
 
     Returns
     -------
     dict
         ``incident`` and ``unit`` metrics of the model; ``channels``: each channel alone, with its own threshold from
         the validation part; ``ablations``: the ensemble without the language model; ``baselines``: trivial detectors
-        fitted on ``train``, their thresholds set on ``validation``; ``split``: what was measured on what.
+        fitted on ``train``, their thresholds set on ``validation``; ``split``: what was measured on what. Where the
+        test part has no labels there is nothing to compare, and the last three but ``split`` are empty.
     """
+    recordings = [recording for recording, _ in test]
     report: dict[str, Any] = {
         "revision": model.revision,
         "split": {
-            "train": [recording.name for recording in train],
-            "validation": [recording.name for recording in validation],
-            "test": [recording.name for recording in test],
-            "held_out_kinds": sorted({fault.kind for part in test for fault in part.faults if fault.held_out}),
+            "train": [recording.name for recording, _ in train],
+            "validation": [recording.name for recording, _ in validation],
+            "test": [recording.name for recording in recordings],
+            "held_out_kinds": sorted({fault.kind for part in recordings for fault in part.faults if fault.held_out}),
         },
-        "incident": run(model, test).to_json(),
+        "incident": run(model, recordings).to_json(),
+        "unit": unit_metrics(model, test),
+        "ablations": {},
+        "channels": {},
+        "baselines": [],
     }
-    units = cut(model, test)
-    report["unit"] = unit_metrics(model, units)
-    variants = {
-        name: {"threshold": chosen["threshold"], "incident": run(variant(model, chosen), test).to_json()}
-        for name, chosen in model.fitted["variants"].items()
-    }
-    report["ablations"] = {"without text": variants.pop("without text")}
-    report["channels"] = variants
-    report["baselines"] = evaluate_baselines(model, cut(model, train), cut(model, validation), units)
+    if any(recording.labelled for recording in recordings):
+        variants = {
+            name: {"threshold": chosen["threshold"], "incident": run(variant(model, chosen), recordings).to_json()}
+            for name, chosen in model.fitted["variants"].items()
+        }
+        report["ablations"] = {"without text": variants.pop("without text")}
+        report["channels"] = variants
+        report["baselines"] = evaluate_baselines(model, train, validation, test)
     return report
 
 
 def run(model: DetectionModel, recordings: Sequence[Recording]) -> IncidentMetrics:
     """Detect on each recording from a fresh start and match what is reported with its faults."""
-    return measure(recordings, {recording.name: _alarms(model, recording) for recording in recordings})
+    return measure((recording, _alarms(model, recording)) for recording in recordings)
 
 
 def variant(model: DetectionModel, chosen: dict[str, Any]) -> DetectionModel:
@@ -63,10 +70,11 @@ def variant(model: DetectionModel, chosen: dict[str, Any]) -> DetectionModel:
     return replace(model, fitted=model.fitted | chosen)
 
 
-def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict[str, float]:
+def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict[str, float | None]:
     """Precision, recall and F1 per unit, where every unit of an affected host during a fault counts as anomalous.
 
     Most of these units hold nothing but everyday lines, so recall is low by construction: incidents are what counts.
+    Without anomalous units there is nothing to measure but how many were reported.
     """
     flagged, anomalous = [], []
     for recording, units in parts:
@@ -74,18 +82,19 @@ def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict
         ensemble.prepare(units)
         for unit in units:
             scored = ensemble.score(unit)
-            flagged.append(scored.score >= ensemble.threshold)
+            flagged.append(bool(scored.findings) and scored.score >= ensemble.threshold)
             anomalous.append(not is_normal(unit, recording))
             if not flagged[-1]:
                 ensemble.learn(unit)
     said, true = np.array(flagged), np.array(anomalous)
     hits = float((said & true).sum())
     precision, recall = hits / max(1, said.sum()), hits / max(1, true.sum())
+    f1 = 2 * precision * recall / (precision + recall) if hits else 0.0
+    measured = {"precision": precision, "recall": recall, "f1": f1}
     return {
         "units": len(flagged),
-        "precision": round(precision, 4),
-        "recall": round(recall, 4),
-        "f1": round(2 * precision * recall / (precision + recall), 4) if hits else 0.0,
+        "reported": int(said.sum()),
+        **{name: round(value, 4) if true.any() else None for name, value in measured.items()},
     }
 
 
@@ -96,12 +105,11 @@ def _alarms(model: DetectionModel, recording: Recording) -> list[Alarm]:
         records += detector.process(batch).records
     records += detector.advance(recording.ended).records
     records += detector.finish().records
-    return [_alarm(record, model) for record in records]
+    session_of = KeyFinder(model.unit.key)
+    return [_alarm(record, model.unit, session_of) for record in records]
 
 
-def _alarm(record: AnomalyRecord, model: DetectionModel) -> Alarm:
+def _alarm(record: AnomalyRecord, config: UnitConfig, session_of: Callable[[str], str]) -> Alarm:
     start, end = record.start.timestamp(), record.end.timestamp()
-    decided = end
-    if 0 < record.line_count < model.unit.lines:
-        decided = end - end % model.unit.seconds + model.unit.seconds  # it closed when its slot ended
-    return Alarm(record.source.host, start, end, decided)
+    session = session_of(record.lines[0].text) if record.lines and config.kind == SESSION else None
+    return Alarm(record.source.host, start, end, config.decided_at(end, record.line_count), session)

@@ -27,17 +27,18 @@ def best_threshold(scored: ScoredAlarms, candidates: NDArray[np.float64]) -> tup
     candidates
         Thresholds to try, increasing.
     """
-    recordings = [recording for recording, _, _ in scored]
-    results = []
-    for threshold in candidates:
-        alarms = {
-            recording.name: [possible[i] for i in np.flatnonzero(scores >= threshold).tolist()]
-            for recording, possible, scores in scored
-        }
-        results.append(measure(recordings, alarms))
+    results = [measure(reported(scored, threshold)) for threshold in candidates]
     best = max(quality(result) for result in results)
     chosen = _middle_of_longest_run([quality(result) == best for result in results])
     return float(candidates[chosen]), results[chosen]
+
+
+def reported(scored: ScoredAlarms, threshold: float) -> list[tuple[Recording, list[Alarm]]]:
+    """Return the alarms of each recording whose score is at least ``threshold``."""
+    return [
+        (recording, [possible[i] for i in np.flatnonzero(scores >= threshold).tolist()])
+        for recording, possible, scores in scored
+    ]
 
 
 def quality(metrics: IncidentMetrics) -> tuple[float, int]:

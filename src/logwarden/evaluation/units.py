@@ -27,10 +27,9 @@ def normal_units(parts: Iterable[RecordingUnits]) -> list[Unit]:
 
 def is_normal(unit: Unit, recording: Recording) -> bool:
     """Whether no fault can have touched a unit. Maintenance is normal."""
-    return recording.is_normal(unit.host, unit.start, unit.end)
+    return recording.is_normal(unit.host, unit.start, unit.end, unit.session)
 
 
 def alarm_of(unit: Unit, config: UnitConfig) -> Alarm:
-    """Return the alarm that reporting a unit gives. A window that is not full is decided when its slot ends."""
-    open_until_slot_end = unit.silent_until is None and len(unit.texts) < config.lines
-    return Alarm(unit.host, unit.start, unit.end, unit.slot + config.seconds if open_until_slot_end else unit.end)
+    """Return the alarm that reporting a unit gives."""
+    return Alarm(unit.host, unit.start, unit.end, config.decided_at(unit.end, len(unit.texts)), unit.session)

@@ -13,16 +13,19 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from logwarden.datasets import find_recordings
+from logwarden.datasets import load_dataset
 from logwarden.revisions import Revision
 from logwarden.revisions.reference import BUILTIN_PATH
 from logwarden.training.language import TrainingConfig
 from logwarden.training.language.config import SCRATCH
-from logwarden.training.pipeline import Parts, Plan, train
+from logwarden.training.pipeline import train
+from logwarden.training.plan import Parts, Plan
 
 SEED = 7
-PRETRAINING = TrainingConfig(steps=800, batch_size=32, learning_rate=3e-3, max_tokens=128, seed=SEED)
-TUNING = TrainingConfig(steps=700, batch_size=32, learning_rate=2e-3, max_tokens=128, seed=SEED)
+PRETRAINING = TrainingConfig(
+    steps=2500, learning_rate=2e-3, seed=SEED, explain_share=0.2, evaluate_every=250, patience=100
+)
+TUNING = TrainingConfig(steps=1000, learning_rate=1e-3, seed=SEED, explain_share=0.15, corruption_share=0.2, patience=6)
 
 
 def main() -> None:
@@ -35,7 +38,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    parts = Parts(args.data, *(find_recordings(args.data, part) for part in ("train", "validation", "test")))
+    parts = Parts([load_dataset(args.data, "lab")])
     plan = Plan("builtin", SCRATCH, args.work, pretraining=PRETRAINING, tuning=TUNING)
     with tempfile.TemporaryDirectory() as folder:
         revision = train(plan, parts, Path(folder))

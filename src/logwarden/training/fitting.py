@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
+from math import log2
 from typing import Any
 
 import numpy as np
@@ -21,8 +23,11 @@ from logwarden.errors import InvalidInputError
 from logwarden.evaluation.alarms import IncidentMetrics
 from logwarden.evaluation.thresholds import ScoredAlarms, best_threshold, quality
 from logwarden.evaluation.units import RecordingUnits, alarm_of, is_normal, normal_units
+from logwarden.units import UnitConfig
 
 Units = Sequence[RecordingUnits]
+ScoredUnits = Sequence[tuple[Recording, list[Scored]]]
+"""Recordings with their units, scored in time order."""
 
 CHANNELS = ("text", "novelty", "rate")
 
@@ -40,7 +45,12 @@ _DEFAULT_SCALE = {
 }
 _ENOUGH_FAULTS = 5
 _WEIGHTS = (0.4, 0.6, 0.8, 1.0)
+# A combined surprise below the first of these many a normal unit shows.
 _THRESHOLDS = np.arange(0.4, 8.0, 0.05)
+# How channels are combined where no labels tell: the strongest decides nearly alone, the others help it.
+_PLAIN = "cubic"
+# A threshold of PyOD sees at most this many scores: some of them take minutes for a few thousand.
+_MOST_SCORES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Choice:
 def fit_channels(model: DetectionModel, parts: Units) -> DetectionModel:
     """Fit every channel to the normal units of the training recordings."""
     channels: list[Channel] = [
-        TextChannel(model.templates, model.language, model.cache),
+        TextChannel(model.templates, model.scores),
         NoveltyChannel(model.templates),
         RateChannel(model.templates),
     ]
@@ -89,50 +99,82 @@ def calibrate(model: DetectionModel, parts: Units) -> DetectionModel:
     return replace(model, fitted=model.fitted | {"tails": tails})
 
 
+def score(model: DetectionModel, parts: Units) -> ScoredUnits:
+    """Score each recording from a fresh start, learning from its normal units as serving would."""
+    return list(_score(model, parts))
+
+
 def choose(
-    model: DetectionModel,
-    parts: Units,
+    scored: ScoredUnits,
+    unit: UnitConfig,
     channels: Sequence[str] = CHANNELS,
     *,
     method: str = "auto",
     quantile: float = 0.999,
+    value: float | None = None,
 ) -> Choice:
     """Choose the combination and the threshold on the validation recordings.
 
     Parameters
     ----------
+    scored
+        The validation recordings, see :func:`score`.
+    unit
+        How they were cut.
     channels
         The channels to combine; the others get weight 0.
     method
         ``F1`` takes the combination and threshold with the best incident F1, then the fewest false alarms;
-        ``Quantile`` takes the plain average and the score that ``quantile`` of the normal units stay below; the name
-        of a PyOD threshold (``pyod.models.thresholds``) takes the plain average and the score that it finds;
-        ``auto`` is F1 where there are at least 5 faults, else Quantile.
+        ``Quantile`` takes the 3-norm and the score that ``quantile`` of the normal units stay below; the name of a
+        PyOD threshold (``pyod.models.thresholds``) takes the 3-norm and the score that it finds among the units with
+        a finding; ``auto`` is F1 where there are at least 5 faults, else Quantile.
+    value
+        Fixed threshold, a score in [0, 1]: the combination is chosen all the same.
+
+    Raises
+    ------
+    InvalidInputError
+        If the method cannot find a threshold, or the Python package that it needs is missing.
     """
-    scored = list(_score(model, parts))
     if method == "auto":
-        faults = sum(len(recording.faults) for recording, _ in parts)
+        faults = sum(recording.fault_count for recording, _ in scored)
         method = "F1" if faults >= _ENOUGH_FAULTS else "Quantile"
     if method == "F1":
-        return _choose_by_f1(model, scored, channels)
-    weights = _weights(channels, [1.0] * len(channels))
-    surprises = np.concatenate([_combine(units, "average", weights) for _, units in scored])
-    if method == "Quantile":
-        normal = [is_normal(one.unit, recording) for recording, units in scored for one in units]
-        threshold = float(np.quantile(surprises[normal], quantile))
+        choice = _choose_by_f1(scored, unit, channels)
     else:
-        threshold = _pyod_threshold(method, surprises)
-    alarms = _alarms(model, scored, "average", weights)
-    _, metrics = best_threshold(alarms, np.array([threshold]))
-    return Choice("average", weights, method, round(to_score(threshold), 5), metrics)
+        weights = _weights(channels, [1.0] * len(channels))
+        surprises = np.concatenate([_combine(units, _PLAIN, weights) for _, units in scored])
+        if method == "Quantile":
+            normal = [is_normal(one.unit, recording) for recording, units in scored for one in units]
+            threshold = float(np.quantile(surprises[normal], quantile))
+        else:
+            threshold = _pyod_threshold(method, surprises[surprises > 0])
+        choice = _judged(scored, unit, _PLAIN, weights, method, to_score(max(threshold, float(_THRESHOLDS[0]))))
+    if value is None:
+        return choice
+    return _judged(scored, unit, choice.combination, choice.weights, "fixed", value)
 
 
-def _choose_by_f1(
-    model: DetectionModel, scored: Sequence[tuple[Recording, list[Scored]]], channels: Sequence[str]
+def _judged(
+    scored: ScoredUnits,
+    unit: UnitConfig,
+    combination: str,
+    weights: dict[str, float],
+    method: str,
+    threshold: float,
 ) -> Choice:
+    """Return a choice with what it gives on the validation part."""
+    surprise = -2.0 * log2(1.0 - threshold) if threshold < 1 else float("inf")
+    _, metrics = best_threshold(_alarms(scored, unit, combination, weights), np.array([surprise]))
+    return Choice(combination, weights, method, round(threshold, 5), metrics)
+
+
+def _choose_by_f1(scored: ScoredUnits, unit: UnitConfig, channels: Sequence[str]) -> Choice:
+    if not any(recording.fault_count for recording, _ in scored):
+        raise InvalidInputError("threshold method F1 needs labelled faults in the validation part: take Quantile")
     best: Choice | None = None
     for combination, weights in _combinations(channels):
-        surprise, metrics = best_threshold(_alarms(model, scored, combination, weights), _THRESHOLDS)
+        surprise, metrics = best_threshold(_alarms(scored, unit, combination, weights), _THRESHOLDS)
         if best is None or quality(metrics) > quality(best.metrics):
             best = Choice(combination, weights, "F1", round(to_score(surprise), 5), metrics)
     assert best is not None
@@ -140,13 +182,13 @@ def _choose_by_f1(
 
 
 def _alarms(
-    model: DetectionModel,
-    scored: Sequence[tuple[Recording, list[Scored]]],
+    scored: ScoredUnits,
+    unit: UnitConfig,
     combination: str,
     weights: Mapping[str, float],
 ) -> ScoredAlarms:
     return [
-        (recording, [alarm_of(one.unit, model.unit) for one in units], _combine(units, combination, weights))
+        (recording, [alarm_of(one.unit, unit) for one in units], _combine(units, combination, weights))
         for recording, units in scored
     ]
 
@@ -154,10 +196,26 @@ def _alarms(
 def _pyod_threshold(name: str, surprises: NDArray[np.float64]) -> float:
     from pyod.models import thresholds
 
-    anomalous = np.asarray(getattr(thresholds, name)().eval(surprises)) == 1
+    scores = np.sort(surprises)
+    if len(scores) > _MOST_SCORES:
+        scores = scores[np.linspace(0, len(scores) - 1, _MOST_SCORES).astype(int)]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            anomalous = np.asarray(getattr(thresholds, name)().eval(scores)) == 1
+    except ModuleNotFoundError as error:
+        raise InvalidInputError(
+            f"threshold method {name} needs the Python package {error.name}, which is not installed: install it, or "
+            "take another method"
+        ) from error
+    except (ValueError, IndexError, ArithmeticError, np.linalg.LinAlgError) as error:
+        raise InvalidInputError(
+            f"threshold method {name} fails on the {len(scores)} scores of the validation part ({error}): take F1 or "
+            "Quantile"
+        ) from error
     if not anomalous.any():
         raise InvalidInputError(f"threshold method {name} finds no outlier in the validation part: take F1 or Quantile")
-    return float(surprises[anomalous].min())
+    return float(scores[anomalous].min())
 
 
 def _tails(raws: Mapping[EvidenceKind, Sequence[float]], units: int) -> dict[EvidenceKind, Tail]:
@@ -165,7 +223,6 @@ def _tails(raws: Mapping[EvidenceKind, Sequence[float]], units: int) -> dict[Evi
 
 
 def _score(model: DetectionModel, parts: Units) -> Iterable[tuple[Recording, list[Scored]]]:
-    """Score each recording from a fresh start, learning from its normal units as serving would."""
     for recording, units in parts:
         ensemble = model.ensemble()
         ensemble.prepare(units)

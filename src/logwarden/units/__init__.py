@@ -1,6 +1,6 @@
 """Units: the pieces of a stream that are scored as a whole."""
 
 from logwarden.units.intake import Intake
-from logwarden.units.unit import Unit, UnitConfig
+from logwarden.units.unit import LINE, SESSION, WINDOW, Unit, UnitConfig
 
-__all__ = ["Intake", "Unit", "UnitConfig"]
+__all__ = ["LINE", "SESSION", "WINDOW", "Intake", "Unit", "UnitConfig"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 _HOUR = 3600.0
 _WITNESSES = 3
 
@@ -15,9 +17,20 @@ class StatedClock:
 
     __slots__ = ("_doubts", "now")
 
-    def __init__(self, now: float = 0.0) -> None:
-        self.now = now
+    def __init__(self) -> None:
+        self.now = 0.0
         self._doubts = 0
+
+    def to_state(self) -> list[float]:
+        """Return plain values from which :meth:`from_state` goes on."""
+        return [self.now, self._doubts]
+
+    @classmethod
+    def from_state(cls, state: Sequence[float]) -> StatedClock:
+        """Go on where :meth:`to_state` stopped."""
+        clock = cls()
+        clock.now, clock._doubts = state[0], int(state[1])
+        return clock
 
     def place(self, stated: float | None) -> float:
         """Return the Unix time at which to place a line that states ``stated`` (None: it states nothing)."""

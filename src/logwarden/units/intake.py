@@ -1,4 +1,4 @@
-"""From batches of lines to units: parse, mask, find the template, place in a window."""
+"""From batches of lines to units: parse, mask, find the template, place in a window or session."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from logwarden.events import Batch, ParsedLine
-from logwarden.mask import line_text, mask
+from logwarden.mask import line_text
 from logwarden.outcome import ACTIVITY_SECONDS, Activity, Outcome, RejectedLine
 from logwarden.parse import LineParser
 from logwarden.templates import Templates
 from logwarden.units.clock import StatedClock
-from logwarden.units.unit import Unit, UnitConfig
+from logwarden.units.sessions import Sessions
+from logwarden.units.unit import SESSION, WINDOW, Unit, UnitConfig
 from logwarden.units.windows import Silence, Windows
 
 _KEPT_OF_REJECTED = 8192
@@ -21,12 +22,12 @@ _BACK_IN_TIME = 3600.0
 
 
 class StreamState:
-    """The windows of one stream, its clock where lines carry no receive time, and where its hosts are."""
+    """The open units of one stream, its clock where lines carry no receive time, and where its hosts are."""
 
-    __slots__ = ("addresses", "clock", "listener", "windows")
+    __slots__ = ("addresses", "clock", "listener", "open")
 
-    def __init__(self, windows: Windows) -> None:
-        self.windows = windows
+    def __init__(self, open_units: Windows | Sessions) -> None:
+        self.open = open_units
         self.clock = StatedClock()
         self.listener: str | None = None
         self.addresses: dict[str, str] = {}
@@ -48,6 +49,8 @@ class Intake:
     def __init__(self, templates: Templates, unit: UnitConfig, silence: Silence) -> None:
         self.streams: dict[str, StreamState] = {}
         self.parser = LineParser()
+        # Units that a revision with units of another kind left open; they are judged with the next ones.
+        self._left_open: list[Unit] = []
         self._templates = templates
         self._unit = unit
         self._silence = silence
@@ -58,10 +61,10 @@ class Intake:
         This is the hot path: it runs for every line.
         """
         stream = self._stream(batch)
-        windows, parse, id_of = stream.windows, self.parser.parse, self._templates.id_of
-        add, addresses, clock = windows.add, stream.addresses, stream.clock
+        open_units, parse, id_of = stream.open, self.parser.parse, self._templates.id_of
+        add, addresses, clock = open_units.add, stream.addresses, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
-        closed: list[Unit] = []
+        closed = self._take_left_open()
         activity: Counter[tuple[int, str]] = Counter()
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
@@ -73,11 +76,11 @@ class Intake:
             host = parsed.host or (peers[i] if peers else "") or _UNKNOWN_HOST
             if arrival is None:
                 moment, stated = clock.place(parsed.time), None
-                if moment < windows.clock - _BACK_IN_TIME:
-                    closed += windows.restart()
+                if moment < open_units.clock - _BACK_IN_TIME:
+                    closed += open_units.restart()
             else:
                 moment, stated = arrival, parsed.time
-            units = add(host, moment, positions[i], text, id_of(line_text(parsed.app, mask(parsed.message))), stated)
+            units = add(host, moment, positions[i], text, id_of(line_text(parsed.app, parsed.message)), stated)
             if units:
                 closed += units
             if peers:
@@ -89,11 +92,13 @@ class Intake:
 
     def advance(self, now: float) -> list[Unit]:
         """Return the units that close when the clock of every stream passes to ``now`` (Unix seconds)."""
-        return [unit for stream in self.streams.values() for unit in stream.windows.advance(now)]
+        closed = self._take_left_open()
+        return closed + [unit for stream in self.streams.values() for unit in stream.open.advance(now)]
 
     def finish(self) -> list[Unit]:
         """Return the units that are still open at the end of the input."""
-        return [unit for stream in self.streams.values() for unit in stream.windows.finish()]
+        closed = self._take_left_open()
+        return closed + [unit for stream in self.streams.values() for unit in stream.open.finish()]
 
     def units(self, batches: Iterable[Batch]) -> list[Unit]:
         """Return all units of a finished input, for training and evaluation."""
@@ -104,34 +109,62 @@ class Intake:
     def _stream(self, batch: Batch) -> StreamState:
         stream = self.streams.get(batch.stream)
         if stream is None:
-            stream = StreamState(Windows(batch.stream, self._unit, self._silence))
+            stream = StreamState(self._new(batch.stream))
             self.streams[batch.stream] = stream
         if batch.listener:
             stream.listener = batch.listener
         return stream
 
+    def _new(self, name: str) -> Windows | Sessions:
+        if self._unit.kind == SESSION:
+            return Sessions(name, self._unit)
+        return Windows(name, self._unit, self._silence)
+
+    def _template(self, text: str, time: float) -> int:
+        parsed = self.parser.parse(text, time)
+        if not isinstance(parsed, ParsedLine):  # another version of the program accepted it
+            return self._templates.id_of(text)
+        return self._templates.id_of(line_text(parsed.app, parsed.message))
+
+    def _take_left_open(self) -> list[Unit]:
+        units, self._left_open = self._left_open, []
+        return units
+
     def to_state(self) -> dict[str, Any]:
-        """Return open windows and clocks as plain values, with the text of templates that nobody knows."""
-        known = self._templates.known
-        unknown = {t for stream in self.streams.values() for t in stream.windows.open_templates() if t not in known}
+        """Return open units and clocks as plain values."""
         return {
-            "unknown_texts": [self._templates.text_of(template) or "" for template in sorted(unknown)],
+            "kind": self._unit.kind,
             "streams": [
-                [stream.windows.to_state(), stream.clock.now, stream.listener, stream.addresses]
+                [stream.open.to_state(), stream.clock.to_state(), stream.listener, stream.addresses]
                 for stream in self.streams.values()
             ],
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`to_state`."""
-        for text in state["unknown_texts"]:
-            self._templates.id_of(text)
-        for windows, clock, listener, addresses in state["streams"]:
-            stream = StreamState(Windows.from_state(windows, self._unit, self._silence))
-            stream.clock = StatedClock(clock)
+        """Go on from :meth:`to_state`, whatever the revision that left it.
+
+        The templates of open lines are looked up again, and open units of another kind are closed by the next call.
+        """
+        kind = state.get("kind", WINDOW)
+        for saved, clock, listener, addresses in state["streams"]:
+            stream = StreamState(self._restored(saved, kind))
+            stream.clock = StatedClock.from_state(clock)
             stream.listener = listener
             stream.addresses = addresses
-            self.streams[windows["stream"]] = stream
+            self.streams[saved["stream"]] = stream
+
+    def _restored(self, saved: dict[str, Any], kind: str) -> Windows | Sessions:
+        restored: Windows | Sessions
+        if kind == SESSION:
+            restored = Sessions.from_state(saved, self._unit)
+        else:
+            restored = Windows.from_state(saved, self._unit, self._silence)
+        for unit in restored.open_units():
+            unit.templates = [self._template(text, time) for text, time in zip(unit.texts, unit.times, strict=True)]
+        if (kind == SESSION) == (self._unit.kind == SESSION):
+            return restored
+        self._left_open += restored.finish()
+        return self._new(saved["stream"])
 
 
 def _rejected(batch: Batch, i: int, reason: str) -> RejectedLine:

@@ -5,36 +5,86 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+LINE = "line"
+WINDOW = "window"
+SESSION = "session"
+KINDS = (LINE, WINDOW, SESSION)
+
+_ALL_SESSIONS = "all sessions"
+# Counts up to this one are told apart in a session; of larger ones only the power of two.
+_EXACT_COUNT = 32
+
 
 @dataclass(frozen=True, slots=True)
 class UnitConfig:
     """How a stream is cut into units.
 
-    A window holds the lines of one host in one slot of ``seconds`` seconds; a slot with more than ``lines`` lines
-    gives several windows, so that a burst is seen before its slot ends. With ``lines`` 1 every line is a unit.
+    Attributes
+    ----------
+    kind
+        ``window``: the lines of one host in one slot of ``seconds`` seconds; a slot with more than ``lines`` lines
+        gives several windows, so that a burst is seen before its slot ends. ``line``: a window of one line.
+        ``session``: the lines in which the regular expression ``key`` finds the same text, until none came for
+        ``idle_seconds`` seconds.
     """
 
-    kind: str = "window"
+    kind: str = WINDOW
     lines: int = 64
     seconds: float = 30.0
+    key: str = ""
+    idle_seconds: float = 600.0
+
+    def __post_init__(self) -> None:
+        """Refuse kinds of a later version.
+
+        Raises
+        ------
+        ValueError
+            If the kind is not one of :data:`KINDS`.
+        """
+        if self.kind not in KINDS:
+            raise ValueError(f"unit kind {self.kind!r}, expected one of {', '.join(KINDS)}")
+
+    @classmethod
+    def line(cls) -> UnitConfig:
+        """Every line is a unit."""
+        return cls(LINE, lines=1)
+
+    @classmethod
+    def session(cls, key: str, idle_seconds: float) -> UnitConfig:
+        """Lines with the same key are a unit."""
+        return cls(SESSION, key=key, idle_seconds=idle_seconds)
 
     def to_json(self) -> dict[str, str | int | float]:
         """Return plain values."""
+        if self.kind == SESSION:
+            return {"kind": self.kind, "key": self.key, "idle_seconds": self.idle_seconds}
         return {"kind": self.kind, "lines": self.lines, "seconds": self.seconds}
+
+    def decided_at(self, end: float, lines: int) -> float:
+        """Return when a unit of ``lines`` lines (0: a silence) that ends at ``end`` is judged, Unix seconds.
+
+        The input may end before, or a session may have to make room: then it is judged earlier.
+        """
+        if self.kind == SESSION:
+            return end + self.idle_seconds
+        if 0 < lines < self.lines:
+            return end - end % self.seconds + self.seconds  # it stays open until its slot ends
+        return end
 
 
 @dataclass(slots=True)
 class Unit:
-    """Consecutive lines of one host in one stream.
+    """Lines of one stream that are judged together: consecutive ones of a host, or those of a session.
 
     Attributes
     ----------
     host
-        Name of the device.
+        Name of the device; of a session, that of its first line.
     stream
         Stream that holds the lines.
     slot
-        Start of the time slot, Unix seconds.
+        Start of the time slot, Unix seconds; of a session, the time of its first line.
     positions, times, texts, templates
         One entry per line: position in the stream, Unix seconds, raw text, template id.
     clock_offset
@@ -42,6 +92,8 @@ class Unit:
     silent_since, silent_until
         Set when the unit says that a host fell silent: Unix seconds of its last line, and of the finding. Such a unit
         has no lines; ``positions`` holds the position of the last one.
+    session
+        Key of the session; empty for a line without a key, None where units are no sessions.
     """
 
     host: str
@@ -54,6 +106,7 @@ class Unit:
     clock_offset: float | None = None
     silent_since: float | None = None
     silent_until: float | None = None
+    session: str | None = None
 
     @property
     def start(self) -> float:
@@ -69,3 +122,20 @@ class Unit:
     def counts(self) -> Counter[int]:
         """Lines per template."""
         return Counter(self.templates)
+
+    @property
+    def group(self) -> str:
+        """Whose normal the unit is compared with: its host's, or that of all sessions."""
+        return self.host if self.session is None else _ALL_SESSIONS
+
+    @property
+    def combination(self) -> tuple[int, ...]:
+        """What occurs together: the set of templates; in a session, each template followed by its count."""
+        if self.session is None:
+            return tuple(sorted(set(self.templates)))
+        return tuple(number for template, count in sorted(self.counts.items()) for number in (template, _about(count)))
+
+
+def _about(count: int) -> int:
+    """Return a count such that a session of a thousand lines is nothing new after one of a thousand and one."""
+    return count if count <= _EXACT_COUNT else 1 << count.bit_length() - 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from logwarden.units.unit import Unit, UnitConfig
@@ -92,10 +92,9 @@ class Windows:
         self.clock = self._next_tick = 0.0
         return units
 
-    def open_templates(self) -> Iterator[int]:
-        """Return the template ids of the lines in open windows."""
-        for unit in self._open.values():
-            yield from unit.templates
+    def open_units(self) -> Iterable[Unit]:
+        """Return the open windows."""
+        return self._open.values()
 
     def _tick(self, now: float) -> Iterator[Unit]:
         slot = now - now % self._seconds
