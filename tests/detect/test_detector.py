@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import chain
 
 import pytest
 
 from logwarden.api.record import AnomalyRecord
 from logwarden.datasets import Recording
+from logwarden.datasets.lab import read_recording
 from logwarden.detect import DetectionModel, Detector
 from logwarden.events import Batch
 from logwarden.outcome import Outcome
+from logwarden.templates import Templates
+from tests.detect.conftest import RECORDINGS
 
 
 def cut(batches: Iterator[Batch], size: int) -> Iterator[Batch]:
@@ -86,26 +88,46 @@ def test_restart_from_a_snapshot_goes_on_as_if_nothing_had_happened(
     assert told(outcome) == told(whole)
 
 
-def test_new_revision_is_taken_over_without_losing_or_repeating_a_line(
+def test_new_revision_takes_over_without_losing_repeating_or_forgetting_anything(
+    model: DetectionModel, recording: Recording, whole: Outcome
+) -> None:
+    newer = replace(model, revision="f" * 12)
+    detector, outcome = Detector(model, "test"), Outcome()
+    batches = list(cut(recording.batches(), 500))
+    for batch in batches[:12]:
+        outcome.extend(detector.process(batch))
+    detector.take_over(newer)
+    outcome.extend(run(detector, iter(batches[12:])))
+    assert {record.revision for record in outcome.records} == {model.revision, newer.revision}
+    assert list(map(finding, outcome.records)) == list(map(finding, whole.records))
+
+
+def test_templates_of_open_lines_are_looked_up_again_in_the_new_revision(
     model: DetectionModel, recording: Recording
 ) -> None:
-    other = replace(model, revision="f" * 12)
-    detector, outcome = Detector(model, "test"), Outcome()
-    batches = list(cut(recording.batches(), 3000))
-    outcome.extend(detector.process(batches[0]))
-    outcome.extend(detector.take_over(other))
-    for batch in batches[1:]:
-        outcome.extend(detector.process(batch))
-    outcome.extend(detector.finish())
-    assert outcome.lines == sum(len(batch.lines) for batch in batches)
-    positions = list(
-        chain.from_iterable(
-            range(record.origin.first, record.origin.last + 1) for record in outcome.records if not record.lines
-        )
-    )
-    assert len({record.id for record in outcome.records}) == len(outcome.records)
-    assert all(position > 0 for position in positions)
-    assert {record.revision for record in outcome.records} <= {model.revision, other.revision}
+    detector = Detector(model, "test", threshold=0.0)
+    detector.process(next(cut(recording.batches(), 3000)))
+    detector.take_over(replace(model, revision="f" * 12, templates=Templates()))
+    records = detector.finish().records
+    assert records
+    assert all(record.template.text for record in records if record.lines)
+
+
+def test_a_file_after_a_newer_one_is_judged_as_if_it_stood_alone(model: DetectionModel) -> None:
+    earlier, later = (read_recording(RECORDINGS / name) for name in ("validation-5", "validation-6"))
+    alone = bursts(run(Detector(model, "test"), earlier.batches()))
+    detector = Detector(model, "test")
+    run(detector, later.batches())
+    assert bursts(run(detector, earlier.batches())) <= alone + 2
+
+
+def finding(record: AnomalyRecord) -> dict[str, object]:
+    """What was found, without what depends on the revision's id and on the time of detection."""
+    return record.model_dump(exclude={"id", "revision", "detected", "case_id"})
+
+
+def bursts(outcome: Outcome) -> int:
+    return sum(record.category == "burst" for record in outcome.records)
 
 
 def test_silence_shows_when_only_the_clock_moves(model: DetectionModel, recording: Recording) -> None:

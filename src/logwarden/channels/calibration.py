@@ -41,8 +41,9 @@ class Tail:
         step = max(1, len(ordered) // _POINTS)
         # The very highest stay all in the table: there the tail matters most.
         kept = sorted({*range(0, len(ordered), step), *range(max(0, len(ordered) - 10), len(ordered))})
-        values = tuple(ordered[i] for i in kept)
-        surprises = tuple(log10((units + 1) / (len(ordered) - i + 1)) for i in kept)
+        values = tuple(sorted({ordered[i] for i in kept}))
+        # As many units score a value as there are from its first place on.
+        surprises = tuple(log10((units + 1) / (len(ordered) - bisect_left(ordered, value) + 1)) for value in values)
         floor = log10((units + 1) / (len(ordered) + 1))
         return cls(
             (0.0, *values), (min(floor, surprises[0] if surprises else floor), *surprises), max(scale, default_scale)

@@ -18,6 +18,7 @@ _COMBINATION_FACTS = 4
 _STRANGER = 2.0
 # Combinations learned per host while serving: a host with more is one where a new combination says nothing.
 _MOST_COMBINATIONS = 2000
+_MOST_TEMPLATES = 5000
 
 Combination = tuple[int, ...]
 
@@ -69,8 +70,9 @@ class NoveltyChannel:
     """Templates never seen, seen only elsewhere, or never seen together.
 
     Counts are kept per program (its templates), per host (its templates), and per host (its sets of templates in one
-    window). What is found is weighed by :class:`Surprise`, so that unknown devices and programs are learned quietly
-    at first and known ones speak up at once.
+    window). Sessions are compared with all other sessions, by the count of each template. What is found is weighed by
+    :class:`Surprise`, so that unknown devices and programs are learned quietly at first and known ones speak up at
+    once.
     """
 
     name = "novelty"
@@ -82,7 +84,8 @@ class NoveltyChannel:
         self._combinations: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
         self._fitted_hosts: set[str] = set()
-        # What was counted since the fit, per host: templates, and combinations.
+        # What was counted since the fit, per host: templates, and combinations; and the texts of unknown templates.
+        self._texts: dict[int, str] = {}
         self._learned: defaultdict[str, tuple[Counter[int], Counter[Combination]]] = defaultdict(
             lambda: (Counter(), Counter())
         )
@@ -91,9 +94,9 @@ class NoveltyChannel:
         """Count the templates and combinations of normal units."""
         for unit in units:
             counts = unit.counts
-            self._fitted_hosts.add(unit.host)
-            self._count(unit.host, counts)
-            self._combinations[unit.host].add(tuple(sorted(counts)))
+            self._fitted_hosts.add(unit.group)
+            self._count(unit.group, counts)
+            self._combinations[unit.group].add(unit.combination)
 
     def prepare(self, units: Sequence[Unit]) -> None:
         """Nothing here is worth batching."""
@@ -103,60 +106,74 @@ class NoveltyChannel:
         if not unit.templates:
             return []
         counts = unit.counts
-        on_host = self._by_host[unit.host].counts
+        on_host = self._by_host[unit.group].counts
         reading = [
-            self._unknown(unit.host, template, count) for template, count in counts.items() if template not in on_host
+            self._unknown(unit, template, count) for template, count in counts.items() if template not in on_host
         ]
-        if not reading and tuple(sorted(counts)) not in self._combinations[unit.host]:
-            reading.append(self._unknown_combination(unit.host, counts))
-        if unit.host not in self._fitted_hosts:
+        if not reading and unit.combination not in self._combinations[unit.group]:
+            reading.append(self._unknown_combination(unit, counts))
+        if unit.group not in self._fitted_hosts:
             return [finding for finding in reading if finding.raw >= _STRANGER]
         return reading
 
-    def _unknown(self, host: str, template: int, count: int) -> Finding:
+    def _unknown(self, unit: Unit, template: int, count: int) -> Finding:
         text = self._templates.text_of(template) or ""
         app = _app(text)
-        facts: dict[str, str | int | float] = {"template": text, "app": app, "host": host, "count": count}
+        facts: dict[str, str | int | float] = {"template": text, "app": app, "host": unit.host, "count": count}
         if template in self._hosts_of:
             facts["other_hosts"] = len(self._hosts_of[template])
-            return Finding(EvidenceKind.NEVER_SEEN_ON_HOST, self._by_host[host].bits, facts, template)
-        by_host = self._by_host[host].bits
-        if host in self._fitted_hosts:
+            return Finding(EvidenceKind.NEVER_SEEN_ON_HOST, self._by_host[unit.group].bits, facts, template)
+        by_host = self._by_host[unit.group].bits
+        if unit.group in self._fitted_hosts:
             by_host += 1.0
         raw = min(self._by_app[app].bits if app in self._by_app else 9.0, by_host)
         return Finding(EvidenceKind.NEVER_SEEN_TEMPLATE, raw, facts, template)
 
-    def _unknown_combination(self, host: str, counts: Counter[int]) -> Finding:
-        seen = self._combinations[host]
-        rarest = sorted(counts, key=self._by_host[host].counts.__getitem__)[:_COMBINATION_FACTS]
+    def _unknown_combination(self, unit: Unit, counts: Counter[int]) -> Finding:
+        seen = self._combinations[unit.group]
+        rarest = sorted(counts, key=self._by_host[unit.group].counts.__getitem__)[:_COMBINATION_FACTS]
         facts: dict[str, str | int | float] = {
-            "host": host,
+            "host": unit.host,
             "templates": " + ".join(_shorten(self._templates.text_of(t) or "") for t in rarest),
             "normal_combinations": len(seen.counts),
         }
         # A combination is as odd as its rarest pair of members would be, were they independent.
-        rarity = self._by_host[host]
+        rarity = self._by_host[unit.group]
         expected = sum(log10(rarity.total / rarity.counts[t]) for t in rarest[:2]) / 2
         return Finding(EvidenceKind.NEVER_SEEN_COMBINATION, seen.bits * expected, facts, rarest[0])
 
     def learn(self, unit: Unit) -> None:
         """Count a normal unit's templates and combination, so that what is new becomes known."""
         if unit.templates:
-            counts = unit.counts
-            learned, combinations = self._learned[unit.host]
+            learned, combinations = self._learned[unit.group]
+            counts = self._learnable(unit.counts, learned)
             learned.update(counts)
-            combination = tuple(sorted(counts))
+            combination = unit.combination
             if combination in combinations or len(combinations) < _MOST_COMBINATIONS:
                 combinations[combination] += 1
-                self._combinations[unit.host].add(combination)
-            self._count(unit.host, counts)
+                self._combinations[unit.group].add(combination)
+            self._count(unit.group, counts)
+
+    def _learnable(self, counts: Counter[int], learned: Counter[int]) -> Counter[int]:
+        """Leave out new templates of a host that has too many, and remember the texts of the others."""
+        room = _MOST_TEMPLATES - len(learned)
+        new = [template for template in counts if template not in learned]
+        for template in new[max(0, room) :]:
+            del counts[template]
+        for template in new[: max(0, room)]:
+            if template not in self._templates.known:
+                self._texts.setdefault(template, self._text(template))
+        return counts
+
+    def _text(self, template: int) -> str:
+        return self._texts.get(template) or self._templates.text_of(template) or ""
 
     def _count(self, host: str, counts: Counter[int]) -> None:
         by_host = self._by_host[host]
         for template, count in counts.items():
             by_host.add(template, count)
             self._hosts_of[template].add(host)
-            self._by_app[_app(self._templates.text_of(template) or "")].add(template, count)
+            self._by_app[_app(self._text(template))].add(template, count)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts by host; those by program follow from them."""
@@ -183,7 +200,7 @@ class NoveltyChannel:
         """Return what was counted since the fit, with the texts of templates: nobody else keeps unknown ones."""
         return {
             host: {
-                "templates": [[self._templates.text_of(t) or "", count] for t, count in templates.items()],
+                "templates": [[self._text(t), count] for t, count in templates.items()],
                 "combinations": [[list(combination), count] for combination, count in combinations.items()],
             }
             for host, (templates, combinations) in self._learned.items()
@@ -194,6 +211,7 @@ class NoveltyChannel:
         for host, learned in state.items():
             templates, combinations = self._learned[host]
             counts = Counter({self._templates.id_of(text): count for text, count in learned["templates"]})
+            counts = self._learnable(counts, templates)
             templates.update(counts)
             self._count(host, counts)
             for members, count in learned["combinations"]:

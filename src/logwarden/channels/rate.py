@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from math import sqrt
 from typing import Any
 
@@ -28,6 +28,8 @@ _LONGEST_GAP = 180.0
 _GAP_SLACK = 5.0
 # Normal units after which the normal of an unknown host is taken for learned.
 _LEARNED_UNITS = 40
+# Templates of an unknown host whose normal is learned.
+_MOST_TEMPLATES = 2000
 # Resolution of RFC 3164 time stamps plus transport, seconds.
 _CLOCK_SLACK = 3.0
 
@@ -49,7 +51,12 @@ class _Sliding:
     def forget(self, now: float) -> None:
         oldest = now - self.seconds
         while self._recent and self._recent[0][0] <= oldest:
-            self.totals.subtract(self._recent.popleft()[1])
+            for template, count in self._recent.popleft()[1].items():
+                left = self.totals[template] - count
+                if left:
+                    self.totals[template] = left
+                else:
+                    del self.totals[template]
 
     def to_state(self) -> list[Any]:
         return [[end, list(counts.items())] for end, counts in self._recent]
@@ -63,22 +70,32 @@ class _Host:
     """The recent past of one host.
 
     ``learned`` counts the normal units since the start, and ``most`` their most lines per template within each
-    horizon: what is normal for a host that training did not know.
+    horizon: what is normal for a host that training did not know. ``newest`` is the end of the latest unit.
     """
 
-    __slots__ = ("clock_offset", "last_seen", "learned", "most", "sliding")
+    __slots__ = ("clock_offset", "last_seen", "learned", "most", "newest", "sliding")
 
     def __init__(self) -> None:
         self.learned = 0
         self.most: dict[int, list[int]] = {}
+        self._start_over()
+
+    def _start_over(self) -> None:
         self.sliding = [_Sliding(seconds) for seconds in HORIZONS]
         self.last_seen: dict[int, float] = {}
         self.clock_offset: float | None = None
+        self.newest = 0.0
+
+    def pass_to(self, now: float) -> None:
+        """Let the clock pass to ``now``; where it went back (another file, say), the past is not the past any more."""
+        if now < self.newest - HORIZONS[-1]:
+            self._start_over()
+        self.newest = max(self.newest, now)
+        for sliding in self.sliding:
+            sliding.forget(now)
 
     def totals(self, unit: Unit) -> Iterator[tuple[int, list[int]]]:
         """Yield each template of a unit with its lines within each horizon, the unit's own included."""
-        for sliding in self.sliding:
-            sliding.forget(unit.end)
         for template, count in _counts(unit).items():
             yield template, [sliding.totals[template] + count for sliding in self.sliding]
 
@@ -86,7 +103,8 @@ class _Host:
         """Take a normal unit into what is normal for the host."""
         self.learned += 1
         for template, now in self.totals(unit):
-            self.most[template] = _higher(self.most.get(template), now)
+            if template in self.most or len(self.most) < _MOST_TEMPLATES:
+                self.most[template] = _higher(self.most.get(template), now)
 
     def add(self, unit: Unit) -> None:
         """Count a unit's lines."""
@@ -94,9 +112,11 @@ class _Host:
         for sliding in self.sliding:
             sliding.add(unit.end, counts)
 
-    def see(self, unit: Unit) -> None:
-        """Remember when each template was last seen."""
-        self.last_seen.update(zip(unit.templates, unit.times, strict=True))
+    def see(self, unit: Unit, expected: Container[int]) -> None:
+        """Remember when each expected template was last seen."""
+        self.last_seen.update(
+            (template, time) for template, time in zip(unit.templates, unit.times, strict=True) if template in expected
+        )
 
 
 def _counts(unit: Unit) -> Counter[int]:
@@ -136,7 +156,8 @@ class RateChannel:
 
     What is normal is the most that training saw of a template on a host within each horizon, and the longest time
     that a regular template or the host stayed away. The normal of a host that training did not see is learned from its
-    own normal units, and its silences are not judged.
+    own normal units, and its silences are not judged. Sessions have no rate: how many lines of a kind they should have
+    is what the novelty channel knows.
     """
 
     name = "rate"
@@ -154,11 +175,12 @@ class RateChannel:
         hosts: defaultdict[str, _Host] = defaultdict(_Host)
         gaps: defaultdict[str, defaultdict[int, _Gaps]] = defaultdict(lambda: defaultdict(_Gaps))
         for unit in units:
-            if not unit.templates:
+            if not unit.templates or not _has_rate(unit):
                 continue
             host = hosts[unit.host]
             if unit.start < max(host.last_seen.values(), default=0.0):
                 host = hosts[unit.host] = _Host()
+            host.pass_to(unit.end)
             self._measure(unit, host)
             host.add(unit)
             for template, time in zip(unit.templates, unit.times, strict=True):
@@ -188,15 +210,18 @@ class RateChannel:
         """Nothing here is worth batching."""
 
     def read(self, unit: Unit) -> Reading:
-        """Return bursts, silences, missing events and clock jumps of a unit."""
+        """Return bursts, silences, missing events and clock jumps of a unit; nothing of one that has no time."""
+        if not _has_rate(unit):
+            return []
         if unit.silent_since is not None:
             return [self._silence(unit, unit.silent_since)]
         host = self._hosts[unit.host]
+        host.pass_to(unit.end)
         reading = [*self._bursts(unit, host), *self._missing(unit, host)]
         clock = self._clock(unit, host)
         if clock is not None:
             reading.append(clock)
-        host.see(unit)
+        host.see(unit, self._longest_gap.get(unit.host, ()))
         return reading
 
     def _bursts(self, unit: Unit, host: _Host) -> list[Finding]:
@@ -268,9 +293,10 @@ class RateChannel:
         What was reported is not counted, or a burst would go on being told after its end. Normal rates stay as
         fitted: a slow drip must not teach its own rate.
         """
-        if not unit.templates:
+        if not unit.templates or not _has_rate(unit):
             return
         host = self._hosts[unit.host]
+        host.pass_to(unit.end)
         if unit.host not in self._most:
             host.learn_most(unit)
         host.add(unit)
@@ -299,6 +325,7 @@ class RateChannel:
                 "sliding": [sliding.to_state() for sliding in host.sliding],
                 "last_seen": list(host.last_seen.items()),
                 "clock_offset": host.clock_offset,
+                "newest": host.newest,
                 "learned": host.learned,
                 "most": list(host.most.items()),
             }
@@ -313,8 +340,14 @@ class RateChannel:
                 sliding.restore(counts)
             host.last_seen = dict(saved["last_seen"])
             host.clock_offset = saved["clock_offset"]
+            host.newest = saved["newest"]
             host.learned = saved["learned"]
             host.most = dict(saved["most"])
+
+
+def _has_rate(unit: Unit) -> bool:
+    """Sessions have no rate, and neither has input in which no line states a time."""
+    return unit.session is None and unit.end > 0
 
 
 def _higher(before: list[int] | None, now: list[int]) -> list[int]:

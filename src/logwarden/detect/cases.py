@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
+from math import inf
 from typing import Any
 
 from logwarden.api.record import AnomalyRecord, Case, Severity
@@ -14,8 +15,10 @@ from logwarden.explain import case_title
 # Seconds without a new anomaly after which a case is over, for its own hosts and for others.
 _SAME_HOST = 90.0
 _OTHER_HOST = 30.0
-# Seconds within which the same anomaly of the same host is counted rather than recorded again.
+# Seconds within which the same anomaly of the same host is counted rather than recorded again, and the longest time
+# that one is only counted.
 _REPEAT = 60.0
+_TELL_AGAIN = 300.0
 _ORDER = (Severity.INFO, Severity.WARNING, Severity.CRITICAL)
 
 
@@ -31,8 +34,8 @@ class _OpenCase:
     apps: list[str] = field(default_factory=list)
     anomalies: int = 0
     suppressed: int = 0
-    # When an anomaly of each signature was last told, Unix seconds.
-    told: dict[str, float] = field(default_factory=dict)
+    # When an anomaly of each signature was last told and when it last came, Unix seconds.
+    told: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class CaseBook:
@@ -46,8 +49,9 @@ class CaseBook:
         """Count an anomaly that was just told of the same host in its case; None when it has to be told."""
         unit, key = scored.unit, _signature(scored)
         for case in self._open:
-            told = case.told.get(key)
-            if told is not None and unit.end - told < _REPEAT:
+            told, last = case.told.get(key, (-inf, -inf))
+            if abs(unit.end - last) < _REPEAT and abs(unit.end - told) < _TELL_AGAIN:
+                case.told[key] = (told, unit.end)
                 case.start, case.end = min(case.start, unit.start), max(case.end, unit.end)
                 case.score = max(case.score, scored.score)
                 case.suppressed += 1
@@ -57,7 +61,7 @@ class CaseBook:
     def file(self, record: AnomalyRecord, scored: Scored) -> tuple[AnomalyRecord, Case]:
         """Put a record into its case; return the record with its case id, and the case as it is now."""
         start, end = scored.unit.start, scored.unit.end
-        self._open = [case for case in self._open if start - case.end <= _SAME_HOST]
+        self._open = [case for case in self._open if _gap(start, end, case) <= _SAME_HOST]
         case = next((case for case in self._open if _belongs(record, start, end, case)), None)
         if case is None:
             case = self._new(record, start, end)
@@ -68,7 +72,7 @@ class CaseBook:
         for known, new in ((case.hosts, record.source.host), (case.apps, record.source.app or "")):
             if new not in known:
                 known.append(new)
-        case.told[_signature(scored)] = end
+        case.told[_signature(scored)] = (end, end)
         case.anomalies += 1
         return record.model_copy(update={"case_id": case.id}), self._case(case)
 
@@ -102,19 +106,24 @@ class CaseBook:
     def from_state(cls, pipeline: str, state: list[dict[str, Any]]) -> CaseBook:
         """Go on from :meth:`to_state`."""
         book = cls(pipeline)
-        book._open = [_OpenCase(**case) for case in state]
+        book._open = [_OpenCase(**{**case, "told": {k: tuple(v) for k, v in case["told"].items()}}) for case in state]
         return book
 
 
 def _signature(scored: Scored) -> str:
-    """What makes an anomaly the same as another: the host and its most telling finding."""
+    """What makes an anomaly the same as another: the host or session, and its most telling finding."""
     finding = scored.findings[0][2]
-    return f"{scored.unit.host} {finding.kind.value} {finding.template}"
+    return f"{scored.unit.session or scored.unit.host} {finding.kind.value} {finding.template}"
+
+
+def _gap(start: float, end: float, case: _OpenCase) -> float:
+    """Seconds between a case and something before or after it; negative where they overlap."""
+    return max(start - case.end, case.start - end)
 
 
 def _belongs(record: AnomalyRecord, start: float, end: float, case: _OpenCase) -> bool:
     """Same host and close in time; or another host at nearly the same time with the same program."""
-    gap = max(start - case.end, case.start - end)
+    gap = _gap(start, end, case)
     if record.source.host in case.hosts:
         return gap <= _SAME_HOST
     return gap <= _OTHER_HOST and (record.source.app or "") in case.apps

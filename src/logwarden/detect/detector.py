@@ -46,11 +46,11 @@ class Detector:
         self._intake = Intake(model.templates, model.unit, self._ensemble.silence)
         self._records = RecordMaker(model, self._pipeline, self._intake.parser, self.threshold)
 
-    def take_over(self, model: DetectionModel) -> Outcome:
-        """Go on with another revision: what is open is judged by the old one, so no line is missed or read twice."""
-        outcome = self.finish()
+    def take_over(self, model: DetectionModel) -> None:
+        """Go on with another revision, which judges what is open: no line is missed, read twice or forgotten."""
+        state = self.snapshot()
         self._take(model)
-        return outcome
+        self.restore(state)
 
     def process(self, batch: Batch) -> Outcome:
         """Read lines and return what the units that they close give."""
@@ -62,6 +62,23 @@ class Detector:
         """Let the clock pass to ``now`` (Unix seconds), so that windows close and silences show without new lines."""
         outcome = Outcome()
         self._judge(self._intake.advance(now), outcome)
+        return outcome
+
+    def pass_time(self, stream: str, seconds: float) -> Outcome:
+        """Let one stream's clock pass without lines, as it does for a file to which nothing is added."""
+        outcome = Outcome()
+        state = self._intake.streams.get(stream)
+        if state is not None:
+            self._judge(state.open.advance(state.open.clock + seconds), outcome)
+        return outcome
+
+    def end(self, stream: str) -> Outcome:
+        """Judge what is open of a stream to which nothing will be added, and forget it."""
+        outcome = Outcome()
+        state = self._intake.streams.get(stream)
+        if state is not None:
+            self._judge(state.open.finish(), outcome)
+            del self._intake.streams[stream]
         return outcome
 
     def finish(self) -> Outcome:
@@ -103,7 +120,6 @@ class Detector:
     def snapshot(self) -> bytes:
         """Return the state from which :meth:`restore` goes on as if nothing had happened."""
         state = {
-            "revision": self.model.revision,
             "intake": self._intake.to_state(),
             "channels": self._ensemble.to_state(),
             "cases": self._cases.to_state(),
@@ -112,9 +128,8 @@ class Detector:
         return json.dumps(state, separators=(",", ":")).encode()
 
     def restore(self, state: bytes) -> None:
-        """Go on from a :meth:`snapshot`; open lines are kept whatever the revision, what was learned is not."""
+        """Go on from a :meth:`snapshot`, also of another revision: open lines and what was learned are kept."""
         saved: dict[str, Any] = json.loads(state)
         self._cases = CaseBook.from_state(self._pipeline, saved["cases"])
         self._intake.restore(saved["intake"])
-        if saved["revision"] == self.model.revision:
-            self._ensemble.restore(saved["channels"])
+        self._ensemble.restore(saved["channels"])

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from logwarden.detect.detector import Detector
+from logwarden.errors import InvalidInputError
 from logwarden.events import Batch
 from logwarden.outcome import Outcome
 from logwarden.store import Store
@@ -18,7 +19,10 @@ _COMMIT_LINES = 20_000
 
 @dataclass(slots=True)
 class Summary:
-    """What a run read and found. ``seconds`` is wall time; ``rejected`` lines were kept with their reason."""
+    """What a run read and found. ``seconds`` is wall time; ``rejected`` lines were kept with their reason.
+
+    ``problem`` says which inputs could not be read to their end, and why; empty if all could.
+    """
 
     lines: int = 0
     units: int = 0
@@ -29,6 +33,7 @@ class Summary:
     lines_per_second: float = 0.0
     cache_hit_rate: float = 0.0
     revision: str = ""
+    problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values."""
@@ -54,22 +59,30 @@ class StoreSink:
         self._consumer = consumer
         self._detector = detector
         self._pending = Outcome()
-        self._positions: dict[str, int] = {}
         checkpoint = store.checkpoint(consumer)
-        self._positions = dict(checkpoint.positions)
+        self.positions = dict(checkpoint.positions)
+        """By stream the position of the next line, and whatever else the next commit shall keep with it."""
         if checkpoint.state:
             detector.restore(checkpoint.state)
 
     def unread(self, batches: Iterable[Batch]) -> Iterable[Batch]:
         """Yield what earlier runs have not committed."""
         for batch in batches:
-            next_position = self._positions.get(batch.stream, 0)
-            rest = batch if batch.positions[0] >= next_position else _from(batch, next_position)
+            rest = self.rest_of(batch)
             if rest.lines:
                 yield rest
-                self._positions[batch.stream] = batch.positions[-1] + 1
+                self.reach(rest)
                 if self._pending.lines >= _COMMIT_LINES:
                     self.commit()
+
+    def rest_of(self, batch: Batch) -> Batch:
+        """Return the lines of a batch that were not committed."""
+        next_position = self.positions.get(batch.stream, 0)
+        return batch if batch.positions[0] >= next_position else _from(batch, next_position)
+
+    def reach(self, batch: Batch) -> None:
+        """Note that a batch was judged: the next commit covers it."""
+        self.positions[batch.stream] = batch.positions[-1] + 1
 
     def __call__(self, outcome: Outcome) -> None:
         """Keep results until the next commit."""
@@ -78,7 +91,7 @@ class StoreSink:
     def commit(self) -> None:
         """Write what is pending, with the position reached and the detector's state, in one transaction."""
         self._store.commit(
-            self._pending, consumer=self._consumer, positions=self._positions, state=self._detector.snapshot()
+            self._pending, consumer=self._consumer, positions=self.positions, state=self._detector.snapshot()
         )
         self._pending = Outcome()
 
@@ -89,9 +102,20 @@ def detect(
     sinks: Iterable[Sink],
     progress: Callable[[Summary], None] = lambda _: None,
 ) -> Summary:
-    """Read all batches, hand results to the sinks, return the summary.
+    """Read all batches, hand results to the sinks, return the summary; see :func:`collect`."""
+    return collect(detector, map(detector.process, batches), sinks, progress)
 
-    ``progress`` is called after each batch.
+
+def collect(
+    detector: Detector,
+    outcomes: Iterable[Outcome],
+    sinks: Iterable[Sink],
+    progress: Callable[[Summary], None] = lambda _: None,
+) -> Summary:
+    """Hand each outcome of the detector to the sinks, at the end also that of what is open; return the summary.
+
+    ``progress`` is called after each outcome. An input that cannot be read to its end is no reason to lose the rest:
+    its :class:`InvalidInputError` is in ``problem`` of the summary.
     """
     sinks = list(sinks)
     summary = Summary(revision=detector.model.revision)
@@ -110,11 +134,14 @@ def detect(
         summary.seconds = time.perf_counter() - started
         summary.lines_per_second = round(summary.lines / summary.seconds, 1)
 
-    for batch in batches:
-        take(detector.process(batch))
-        progress(summary)
+    try:
+        for outcome in outcomes:
+            take(outcome)
+            progress(summary)
+    except InvalidInputError as error:
+        summary.problem = str(error)
     take(detector.finish())
-    summary.cache_hit_rate = round(detector.model.cache.hit_rate, 5)
+    summary.cache_hit_rate = round(detector.model.scores.hit_rate, 5)
     summary.seconds = round(summary.seconds, 3)
     return summary
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Final, TypeVar
+from typing import Final
 
 from logwarden.errors import InvalidInputError
 
@@ -15,8 +15,6 @@ WILDCARD: Final = "*"
 CACHE_SIZE: Final = 65_536
 _FORMAT: Final = 1
 
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 _Tokens = tuple[str, ...]
 
 
@@ -47,6 +45,7 @@ class Templates:
         self._patterns: dict[tuple[int, str], list[_Tokens]] = {}
         self._ids: dict[str, int] = {}
         self._recent: dict[int, str] = {}
+        self._less_recent: dict[int, str] = {}
         self._words: list[tuple[int, frozenset[str]]] | None = None
         for text in sorted(set(texts)):
             self._index(text)
@@ -64,8 +63,8 @@ class Templates:
             return self._look_up(text)
 
     def text_of(self, identifier: int) -> str | None:
-        """Template text of an id: of every known one, and of unknown ones seen not long ago."""
-        return self.known.get(identifier) or self._recent.get(identifier)
+        """Template text of an id: of every known one, and of unknown ones unless so many others came since."""
+        return self.known.get(identifier) or self._recent.get(identifier) or self._less_recent.get(identifier)
 
     def nearest(self, text: str) -> tuple[int, float] | None:
         """The known template most like a text and their similarity in [0, 1]; None when no template is known.
@@ -110,14 +109,18 @@ class Templates:
             self._patterns.setdefault((len(tokens), tokens[0]), []).append(tokens)
 
     def _look_up(self, text: str) -> int:
+        if len(self._ids) >= CACHE_SIZE:
+            # Ids and texts go together, or an id would be known whose text is not.
+            self._ids.clear()
+            self._less_recent, self._recent = self._recent, {}
         identifier = template_id(text)
         if identifier not in self.known:
             template = self._match(tuple(text.split()))
             if template is not None:
                 identifier = template_id(template)
             else:
-                _remember(self._recent, identifier, text)
-        _remember(self._ids, text, identifier)
+                self._recent[identifier] = text
+        self._ids[text] = identifier
         return identifier
 
     def _match(self, tokens: _Tokens) -> str | None:
@@ -129,12 +132,6 @@ class Templates:
                 if all(one in (WILDCARD, other) for one, other in zip(pattern, tokens, strict=True)):
                     return " ".join(pattern)
         return None
-
-
-def _remember(cache: dict[_Key, _Value], key: _Key, value: _Value) -> None:
-    if len(cache) >= CACHE_SIZE:
-        cache.clear()
-    cache[key] = value
 
 
 def _dice(one: frozenset[str], other: frozenset[str]) -> float:
