@@ -161,7 +161,7 @@ REJECTED = {
         PIPELINE.replace("port: 8080", "prot: 8080"),
         (
             "f.yaml:17:7: spec.collect.http.prot: unknown field (did you mean port?); "
-            "allowed: enabled, port, address, tokenSecretRef"
+            "allowed: enabled, port, address, tokenSecretRef, tlsSecretRef"
         ),
     ),
     "field in snake case": (
@@ -344,6 +344,26 @@ REJECTED = {
         f"{MODEL}---\n{MODEL}",
         "f.yaml:15:9: metadata.name: a second AnomalyModel named 'campus', the first is at line 1",
     ),
+    "a key that is no regular expression": (
+        MODEL.replace("kind: Window", "kind: Session\n    session:\n      key: blk_("),
+        None,
+    ),
+    "adapters by what is no regular expression": (
+        MODEL.replace("learningRate: 3.0e-4", "lora: {targetModules: '*'}"),
+        (
+            "f.yaml:10:12: spec.training.lora.targetModules: found '*', allowed: a regular expression; this is none: "
+            "nothing to repeat at position 0"
+        ),
+    ),
+    "a model of another namespace": (
+        PIPELINE.replace("name: campus\n", "name: campus\n  namespace: a\n", 1)
+        + "---\n"
+        + MODEL.replace("name: campus\n", "name: campus\n  namespace: b\n", 1),
+        (
+            "f.yaml:21:13: spec.detect.modelRef.name: no AnomalyModel named 'a/campus' in this file; "
+            "models here: b/campus (did you mean b/campus?)"
+        ),
+    ),
     "model that is not there": (
         BOTH.replace("      name: campus", "      name: camps"),
         (
@@ -405,6 +425,21 @@ def test_a_missing_file_and_a_folder_are_rejected(tmp_path: Path) -> None:
 def test_one_machine_needs_the_model_in_the_file() -> None:
     with pytest.raises(ResourceError, match="no AnomalyModel named 'campus' in this file; it has no AnomalyModel"):
         load_pipelines(PIPELINE)
+
+
+def test_a_pipeline_gets_the_model_of_its_own_namespace() -> None:
+    def of(text: str, namespace: str) -> str:
+        return text.replace("name: campus\n", f"name: campus\n  namespace: {namespace}\n", 1)
+
+    text = "---\n".join(of(one, namespace) for one in (MODEL, PIPELINE) for namespace in ("a", "b"))
+    pairs = load_pipelines(text)
+    assert [pair.pipeline.metadata.namespace for pair in pairs] == ["a", "b"]
+    assert [pair.model.metadata.namespace for pair in pairs] == ["a", "b"]
+
+
+def test_what_is_wrong_with_a_regular_expression_is_said() -> None:
+    (line,) = errors(MODEL.replace("kind: Window", "kind: Session\n    session:\n      key: blk_("))
+    assert "spec.unit.session.key: found 'blk_(', allowed: a regular expression; this is none: missing )" in line
 
 
 def test_one_machine_needs_a_pipeline() -> None:

@@ -108,6 +108,18 @@ def test_a_gzip_file_that_breaks_off_gives_its_lines_and_then_an_error(tmp_path:
     assert f"line {len(seen)} " in str(caught.value)
 
 
+def test_a_broken_input_does_not_keep_the_others_from_being_read(tmp_path: Path) -> None:
+    broken = [write(tmp_path / f"{name}.gz", gzip.compress(b"a line\n" * 1000)[:-12]) for name in "ac"]
+    whole = write(tmp_path / "b", b"b\n")
+    seen: list[str] = []
+    with pytest.raises(InvalidInputError) as caught:
+        seen.extend(line for batch in read_files([broken[0], whole, broken[1]]) for line in batch.lines)
+    assert seen.count("a line") >= 1000
+    assert "b" in seen
+    assert all(str(path) in str(caught.value) for path in broken)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_damaged_gzip_file_is_an_error_of_one_line(tmp_path: Path) -> None:
     whole = bytearray(gzip.compress(b"a line\n" * 1000))
     whole[20] ^= 0xFF
@@ -131,7 +143,13 @@ def test_a_file_whose_name_looks_like_a_glob_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("absent", "no such file"), ("*.none", "no file matches"), ("", "is a folder")],
+    [
+        ("absent", "no such file"),
+        ("*.none", "no file matches"),
+        ("", "is a folder"),
+        ("x" * 300, "file name too long"),
+        ("x\0y", "no such file"),
+    ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(InvalidInputError, match=message) as caught:

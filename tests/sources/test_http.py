@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -173,3 +174,80 @@ def test_the_curl_line_of_the_banner_works(client: httpx.Client, collect: Collec
     done = subprocess.run(["curl", "-sS", "--data-binary", f"@{file}", url], capture_output=True, check=True)
     assert json.loads(done.stdout) == {"accepted": 2, "rejected": 0}
     assert collect(2).lines == ["one & 100%", "two=2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        ("text/plain", b"ab\n" * 100_001, "100,000 lines"),
+        ("application/x-ndjson", b"{}\n" * 100_001, "100,000 lines"),
+        ("application/json", b"[" + b"{}," * 100_000 + b"{}]", "100,000 lines"),
+        ("application/json", b'[{"a":[' + b"[]," * 2_000_000 + b"[]]}]", "4,000,000 values"),
+    ],
+)
+def test_a_small_request_cannot_become_many_lines(
+    spool: Spool, serve: Serve, kind: str, body: bytes, words: str
+) -> None:
+    port = serve(HttpListener("http", bind("tcp", HOST, 0), spool))
+    headers = {"content-type": kind, "content-encoding": "gzip"}
+    answer = httpx.post(f"http://{HOST}:{port}/v1/logs", content=gzip.compress(body), headers=headers, timeout=60)
+    assert answer.status_code == 413
+    assert words in answer.json()["error"]
+    assert Collected(spool).count == 0
+
+
+def test_many_short_lines_make_the_spool_crowded(tmp_path: Path) -> None:
+    """What waits is counted as the memory that it takes, not as its bytes alone."""
+    spool = Spool(tmp_path / "spool", limits=SpoolLimits(waiting_bytes=1_000_000))  # its writer is not started
+    spool.append("http", [b"ab"] * 20_000)
+    assert spool.crowded
+    spool.close()
+
+
+def test_json_nested_too_deep_is_a_bad_line_among_good_ones(client: httpx.Client, spool: Spool) -> None:
+    deep = b'{"a":' + b"[" * 300 + b"]" * 300 + b"}"
+    answer = post(client, b'{"msg": "good"}\n' + deep, "application/x-ndjson")
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 1, "rejected": 1})
+    got = Collected(spool)
+    assert got.lines == ['{"msg":"good"}']
+    assert "Recursion limit" in got.reasons[0]
+    assert post(client, b"[" + deep + b"]", "application/json").status_code == 400
+
+
+def test_a_json_line_that_cannot_be_a_line_is_not_taken_apart(client: httpx.Client, spool: Spool) -> None:
+    huge = b'{"a":[' + b"[]," * 200_000 + b"[]]}"
+    assert post(client, huge, "application/x-ndjson").json() == {"accepted": 0, "rejected": 1}
+    assert Collected(spool).reasons == [f"line of {len(huge)} bytes is longer than {MAX_LINE_BYTES}"]
+
+
+def test_a_sender_that_goes_away_is_counted_and_leaves_no_traceback(
+    listener: HttpListener, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection((HOST, int(client.base_url.port or 0))) as sock:
+        sock.sendall(b"POST /v1/logs HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf a")
+    wait_for(lambda: listener.counts.refused == 1)
+    assert client.get("/healthz").status_code == 200
+    assert "Traceback" not in caplog.text
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("header", [None, "Bearer", "Basic eA=="])
+def test_an_empty_token_lets_nobody_in(spool: Spool, serve: Serve, header: str | None) -> None:
+    port = serve(HttpListener("http", bind("tcp", HOST, 0), spool, token=""))
+    headers = {} if header is None else {"authorization": header}
+    assert httpx.post(f"http://{HOST}:{port}/v1/logs", content=b"a\n", headers=headers).status_code == 401
+
+
+def test_a_spool_whose_writer_has_stopped_is_no_server_error(
+    tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Spool(tmp_path / "spool") as spool:
+        port = serve(HttpListener("http", bind("tcp", HOST, 0), spool))
+        monkeypatch.setattr(spool, "_write", _fail)
+        answer = httpx.post(f"http://{HOST}:{port}/v1/logs", content=b"a\n", timeout=20)
+        assert answer.status_code == 503
+        assert "RuntimeError: no such luck" in answer.json()["error"]
+
+
+def _fail(*_: object) -> None:
+    raise RuntimeError("no such luck")

@@ -16,6 +16,7 @@ from logwarden.errors import LogwardenError
 from logwarden.events import Batch
 from logwarden.sources.base import End, Item, Malformed, Tick
 from logwarden.sources.spool import STREAM, Spool, SpoolLimits, SpoolReader
+from logwarden.sources.spool_format import MAX_PAYLOAD, Kind, seal
 
 from .conftest import wait_for
 
@@ -53,6 +54,11 @@ def lines(items: list[Item]) -> list[str]:
 
 def positions(items: list[Item]) -> list[int]:
     return [position for batch in batches(items) for position in batch.positions]
+
+
+def next_position(folder: Path) -> int:
+    """Position after the last line, as a later reader finds it."""
+    return max((item.positions[-1] + 1 for item in read_all(folder) if isinstance(item, Batch | Malformed)), default=0)
 
 
 def segments(folder: Path) -> list[Path]:
@@ -108,7 +114,7 @@ def test_a_reopened_spool_goes_on_with_numbers_counts_and_time(tmp_path: Path) -
             spool.end("udp")
     with Spool(tmp_path, clock=SetClock(0.0)) as spool:
         assert (spool.counts["udp"], spool.counts["tcp/malformed"], spool.counts["udp/end"]) == (3, 3, 3)
-        assert spool.end_position == 6
+        assert next_position(tmp_path) == 6
         assert spool.last_time == 100.0
         items = read_all(tmp_path, spool)
     assert lines(items) == ["0", "1", "2"]
@@ -138,7 +144,7 @@ def test_a_torn_tail_is_cut(tmp_path: Path, cut: int) -> None:
     (segment,) = segments(tmp_path)
     os.truncate(segment, segment.stat().st_size - cut)
     with Spool(tmp_path, clock=SetClock(1.0)) as spool:
-        assert spool.end_position == 1
+        assert next_position(tmp_path) == 1
         assert spool.counts == {"udp": 1}
         spool.append("tcp", [b"third"])
         spool.durable().result(10)
@@ -160,7 +166,7 @@ def test_every_place_at_which_a_write_can_be_torn_is_recovered(tmp_path: Path) -
         (folder / segment.name).write_bytes(data[:size])
         spool = Spool(folder, clock=SetClock(1.0))
         spool.close()
-        count = spool.end_position
+        count = next_position(folder)
         assert count >= last
         last = count
         for path in folder.iterdir():
@@ -298,12 +304,83 @@ def test_reading_can_start_anywhere(tmp_path: Path) -> None:
     assert SpoolReader(tmp_path).start() == 0
 
 
+def test_large_lines_are_all_read_back(tmp_path: Path) -> None:
+    """4,096 lines of a request of 64 MiB, which one block cannot hold."""
+    data = [b"%04d" % i + b"x" * 16_379 for i in range(4096)]
+    for _ in range(2):
+        with Spool(tmp_path, clock=SetClock(1.0)) as spool:
+            spool.append("http", data, "10.0.0.1", received=[float(i) for i in range(4096)])
+            spool.durable().result(60)
+            blocks = spool.end_block
+    assert blocks > 20
+    items = read_all(tmp_path)
+    assert [line[:4] for line in lines(items)] == [f"{i:04d}" for i in range(4096)] * 2
+    assert {len(line) for line in lines(items)} == {16_383}
+    assert positions(items) == list(range(8192))
+
+
+def test_a_block_that_no_reader_would_take_is_never_written() -> None:
+    with pytest.raises(ValueError, match="is larger than"):
+        seal(Kind.LINES, 1, 0, 0, bytes(MAX_PAYLOAD + 1))
+
+
+def test_what_cannot_be_removed_does_not_stop_the_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    with Spool(tmp_path, limits=SpoolLimits(segment_bytes=100, keep_seconds=0.0)) as spool:
+        with monkeypatch.context() as patched:
+            patched.setattr(Path, "unlink", refuse)
+            for _ in range(3):
+                spool.append("udp", [b"x" * 200])
+                spool.durable().result(10)
+            spool.consumed(spool.end_block)
+            wait_for(lambda: "cannot be removed: Operation not permitted" in caplog.text)
+            spool.append("udp", [b"after"])
+            spool.durable().result(10)
+        wait_for(lambda: len(segments(tmp_path)) <= 2)
+    assert caplog.text.count("cannot be removed") == 1
+
+
+def test_a_writer_that_dies_says_so_to_everybody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(SetClock):
+        def now(self) -> float:
+            if self.time < 0:
+                raise RuntimeError("the clock is broken")
+            return self.time
+
+    clock = Broken(1.0)
+    with Spool(tmp_path, clock=clock) as spool:
+        spool.append("udp", [b"a"])
+        spool.durable().result(10)
+        clock.time = -1.0
+        wait_for(lambda: spool.crowded)
+        assert "RuntimeError: the clock is broken" in spool.problem
+        with pytest.raises(LogwardenError, match="could not be written"):
+            spool.durable().result(10)
+    assert "has stopped" in caplog.text
+    assert lines(read_all(tmp_path)) == ["a"]
+
+
+def test_those_who_wait_are_told_when_the_writer_dies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def break_down(_drafts: object) -> None:
+        raise RuntimeError("no such luck")
+
+    with Spool(tmp_path, clock=SetClock(1.0)) as spool:
+        monkeypatch.setattr(spool, "_write", break_down)
+        spool.append("udp", [b"a"])
+        with pytest.raises(LogwardenError, match="could not be written"):
+            spool.durable().result(10)
+
+
 WRITER = """
 import sys
 from pathlib import Path
 from logwarden.sources.spool import Spool, SpoolLimits
 with Spool(Path(sys.argv[1]), limits=SpoolLimits(segment_bytes=200_000)) as spool:
-    first = spool.end_position
+    first = spool.counts["udp"]
     for i in range(first, 10**9, 50):
         spool.append("udp", [b"line %d" % n for n in range(i, i + 50)])
         if i % 1000 == 0:
@@ -336,6 +413,6 @@ def test_what_was_durable_survives_kill_9_ten_times(
     spool = Spool(tmp_path)
     spool.close()
     items = read_all(tmp_path)
-    assert spool.end_position >= promised > 0
-    assert positions(items) == list(range(spool.end_position))
+    assert spool.counts["udp"] >= promised > 0
+    assert positions(items) == list(range(spool.counts["udp"]))
     assert all(line == f"line {n}" for n, line in enumerate(lines(items)))

@@ -201,6 +201,38 @@ def test_a_crowded_spool_slows_a_sender_down_and_loses_nothing(tmp_path: Path, s
         wait_for(lambda: _consume(spool) and spool.counts["tcp"] * len(line) == sent)
 
 
+def test_a_sender_that_we_keep_waiting_is_not_closed_for_its_silence(tmp_path: Path, serve: Serve) -> None:
+    with Spool(tmp_path / "spool") as spool:
+        gate = _Gate(spool)
+        listener = TcpListener("tcp", bind("tcp", HOST, 0), gate, idle_seconds=0.2, unfinished_seconds=0.2)
+        port = serve(listener)
+        gate.shut = True
+        with socket.create_connection((HOST, port)) as sock:
+            sock.sendall(b"<13>first\n<13>hal")
+            wait_for(lambda: any(one.paused for one in listener.connections))
+            sock.sendall(b"f a line\n" + b"<13>third\n")
+            time.sleep(1.0)
+            assert len(listener.connections) == 1
+            gate.shut = False
+            wait_for(lambda: spool.counts["tcp"] == 3)
+        assert Collected(spool).lines == ["<13>first", "<13>half a line", "<13>third"]
+        assert not Collected(spool).reasons
+
+
+class _Gate:
+    """A spool that is crowded when the test says so."""
+
+    def __init__(self, spool: Spool) -> None:
+        self.shut = False
+        self.problem = ""
+        self.append = spool.append
+        self.durable = spool.durable
+
+    @property
+    def crowded(self) -> bool:
+        return self.shut
+
+
 def _consume(spool: Spool) -> bool:
     spool.consumed(spool.end_block)
     return True

@@ -89,10 +89,8 @@ def test_activity_and_counters_add_up(store: Store) -> None:
     store.commit(outcome(), consumer="c", positions={})
     store.commit(Outcome(activity=[Activity(1700000000, "r1", 1)], lines=1), consumer="c", positions={})
     assert [point.lines for point in store.activity(bucket_seconds=10)] == [8, 1]
-    assert [(point.host, point.lines) for point in store.activity(bucket_seconds=60, by_host=True)] == [
-        ("r1", 8),
-        ("r2", 1),
-    ]
+    assert [point.lines for point in store.activity(bucket_seconds=60)] == [9]
+    assert {host.host: host.lines for host in store.top_hosts()} == {"r1": 8, "r2": 1}
     assert store.totals().lines == 9
     assert store.totals().units == 3
 

@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from logwarden.errors import LogwardenError
+from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.outcome import Outcome
 from logwarden.store import Store, default_store_path
 from logwarden.store.engines import connect
@@ -82,6 +82,23 @@ def test_things_that_are_no_store(tmp_path: Path) -> None:
     assert "needs a file" in complaint("sqlite://")
     assert "cannot make the folder" in complaint(text / "deeper" / "s.db")
     assert "not installed" in complaint("oracle+cx_oracle://x/y")
+
+
+@pytest.mark.parametrize("url", ["x y://", "foo://x", "postgresql://h:bad/db", "sqlite+nonsense:///x.db"])
+def test_what_is_no_url_of_a_database_is_a_mistake_of_the_input(url: str) -> None:
+    with pytest.raises(InvalidInputError, match="is neither a path nor an SQLAlchemy URL"):
+        Store.open(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["foo://ann:s3cr3t@h/db", "postgresql://ann:s3cr3t@h:bad/db", "postgresql://ann:s3cr3t/signs@h:bad/db"],
+)
+def test_a_password_is_never_shown(url: str) -> None:
+    message = complaint(url)
+    assert "ann" in message
+    assert "s3cr3t" not in message
+    assert "signs" not in message
 
 
 def test_a_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from logwarden.api.base import (
     Allowed,
     Duration,
     Fraction,
+    IsRegex,
     ObjectName,
     Resource,
     Resources,
@@ -53,6 +54,7 @@ ModelName = Annotated[
         "builtin, a Hugging Face id such as google/flan-t5-base, or a URI: hf:// s3:// gs:// https:// file:// pvc://"
     ),
 ]
+Regex = Annotated[str, StringConstraints(min_length=1, max_length=256), IsRegex, Allowed("a regular expression")]
 DataUri = Annotated[
     str,
     StringConstraints(pattern=r"^([a-z][a-z0-9+.-]*://)?\S+$", min_length=1, max_length=2048),
@@ -105,9 +107,7 @@ class WindowSpec(Spec):
 class SessionSpec(Spec):
     """How lines are gathered into sessions."""
 
-    key: Annotated[str, StringConstraints(min_length=1, max_length=256), Allowed("a regular expression")] = Field(
-        description=r"Regular expression that finds the session's key in a line, such as `blk_-?\d+`."
-    )
+    key: Regex = Field(description=r"Regular expression that finds the session's key in a line, such as `blk_-?\d+`.")
     idle_seconds: int = Field(600, ge=1, le=604800, description="A session ends after this time without a line.")
 
 
@@ -169,7 +169,7 @@ class LoraSpec(Spec):
     rank: int = Field(8, ge=1, le=512, description="Rank of the adapter matrices.")
     alpha: int = Field(32, ge=1, le=2048, description="Scale of the adapter: its output is multiplied by alpha/rank.")
     dropout: float = Field(0.05, ge=0.0, lt=1.0, description="Dropout before the adapter, in training only.")
-    target_modules: Text = Field(
+    target_modules: Annotated[Text, IsRegex] = Field(
         "auto",
         description="`auto` (the attention projections of the family), `all-linear`, or a regular expression over "
         "module names.",

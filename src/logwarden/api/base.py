@@ -7,7 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import CoreSchema, PydanticCustomError
 
@@ -102,6 +110,19 @@ _FACTORS = {
     "K": 1000.0,
     **{f"{letter}i": 1024.0**power for power, letter in enumerate("KMGTP", start=1)},
 }
+
+
+def _compiled(text: str) -> str:
+    """Refuse what :mod:`re` does not take; the API server cannot check that."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"found '{text[:60]}', allowed: a regular expression; this is none: {error}"
+        raise PydanticCustomError("rule", "{message}", {"message": message, "field": None}) from None
+    return text
+
+
+IsRegex = AfterValidator(_compiled)
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1024), Allowed("text of 1 to 1024 characters")]
 Duration = Annotated[
@@ -199,7 +220,7 @@ class SecretKeyRef(Spec):
 
 
 class ModelRef(Spec):
-    """An AnomalyModel in the same namespace, or in the same file on one machine."""
+    """An AnomalyModel in the same namespace, and on one machine in the same file."""
 
     name: Label = Field(description="Name of the AnomalyModel.")
 
@@ -210,7 +231,7 @@ class Metadata(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, strict=True)
 
     name: Label = Field(description="Name of the resource.")
-    namespace: ObjectName | None = Field(None, description="Namespace; without meaning on one machine.")
+    namespace: ObjectName | None = Field(None, description="Namespace; a pipeline and its model have the same one.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels.")
     annotations: dict[str, str] = Field(default_factory=dict, description="Annotations.")
     uid: str | None = Field(None, description="Set by the API server.")

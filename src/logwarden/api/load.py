@@ -79,11 +79,30 @@ def load_pipelines(source: Path | str, *, name: str = TEXT_NAME) -> list[Pipelin
         As :func:`load_resources`, and where the file holds no pipeline or a pipeline's model is not in it.
     """
     items = _load(source, name, model_required=True)
-    models = {item.resource.name: item.resource for item in items if isinstance(item.resource, AnomalyModel)}
+    models = {_key(item.resource): item.resource for item in items if isinstance(item.resource, AnomalyModel)}
     pipelines = [item.resource for item in items if isinstance(item.resource, LogPipeline)]
     if not pipelines:
         raise ResourceError([Problem(_label(source, name), None, "", "no LogPipeline found, and one is needed to run")])
-    return [PipelineWithModel(pipeline, models[pipeline.spec.detect.model_ref.name]) for pipeline in pipelines]
+    return [PipelineWithModel(pipeline, models[_model_key(pipeline)]) for pipeline in pipelines]
+
+
+class _Key(NamedTuple):
+    """What tells two resources of a kind apart."""
+
+    namespace: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return self.name if self.namespace is None else f"{self.namespace}/{self.name}"
+
+
+def _key(resource: AnomalyModel | LogPipeline) -> _Key:
+    return _Key(resource.metadata.namespace, resource.name)
+
+
+def _model_key(pipeline: LogPipeline) -> _Key:
+    """Return the model that a pipeline names: one of its own namespace."""
+    return _Key(pipeline.metadata.namespace, pipeline.spec.detect.model_ref.name)
 
 
 class _Item(NamedTuple):
@@ -274,25 +293,25 @@ def _near(found: Any, names: tuple[str, ...]) -> str:
 def _cross_check(items: list[_Item], label: str, *, model_required: bool) -> list[Problem]:
     """Return what is wrong between documents: names used twice, and models that are named but not there."""
     problems = []
-    seen: dict[tuple[str, str | None, str], Position] = {}
+    seen: dict[tuple[str, _Key], Position] = {}
     for document, resource in items:
-        key = (resource.kind, resource.metadata.namespace, resource.name)
+        key = (resource.kind, _key(resource))
         if key in seen:
             message = f"a second {resource.kind} named '{resource.name}', the first is at line {seen[key].line}"
             problems.append(Problem(label, document.locate(("metadata", "name")), "metadata.name", message))
         seen.setdefault(key, document.position)
-    models = tuple(resource.name for _, resource in items if isinstance(resource, AnomalyModel))
+    models = tuple(_key(resource) for _, resource in items if isinstance(resource, AnomalyModel))
     if models or model_required:
         problems += [problem for item in items for problem in _missing_model(item, models, label)]
     return problems
 
 
-def _missing_model(item: _Item, models: tuple[str, ...], label: str) -> list[Problem]:
+def _missing_model(item: _Item, models: tuple[_Key, ...], label: str) -> list[Problem]:
     document, resource = item
-    if not isinstance(resource, LogPipeline) or resource.spec.detect.model_ref.name in models:
+    if not isinstance(resource, LogPipeline) or _model_key(resource) in models:
         return []
     path = ("spec", "detect", "modelRef", "name")
-    wanted = resource.spec.detect.model_ref.name
-    there = f"models here: {', '.join(models)}{_near(wanted, models)}" if models else "it has no AnomalyModel"
+    wanted, names = str(_model_key(resource)), tuple(map(str, models))
+    there = f"models here: {', '.join(names)}{_near(wanted, names)}" if models else "it has no AnomalyModel"
     message = f"no AnomalyModel named '{wanted}' in this file; {there}"
     return [Problem(label, document.locate(path), _show(path), message)]

@@ -162,6 +162,9 @@ class HttpSpec(Spec):
     token_secret_ref: TokenSecretRef | None = Field(
         None, description="Secret with the bearer token that senders must show; without it anyone may send."
     )
+    tls_secret_ref: SecretRef | None = Field(
+        None, description="Secret with `tls.crt` and `tls.key`: logs are then taken by HTTPS only."
+    )
 
     @property
     def bind_address(self) -> str:
@@ -259,7 +262,7 @@ class StoreSpec(Spec):
     """Where anomalies are kept."""
 
     database_secret_ref: SecretKeyRef | None = Field(
-        None, description="Secret with the database's URI; on one machine a SQLite file by default."
+        None, description="Secret with the database's URI. One machine keeps an SQLite file, or what `--store` names."
     )
     retention: Duration = Field("30d", description="How long anomalies are kept.")
 

@@ -12,7 +12,11 @@ from logwarden.outcome import RejectedLine
 MAX_LINE_BYTES = 64 * 1024
 """Longest message that is taken whole; longer ones are cut to one character more, so that the parser rejects them."""
 
-_MAX_ENCODED = 4 * (MAX_LINE_BYTES + 1)  # a character takes at most four bytes in UTF-8
+MAX_ENCODED_LINE = 4 * (MAX_LINE_BYTES + 1)
+"""Bytes that hold ``MAX_LINE_BYTES + 1`` characters in any case: one takes at most four bytes in UTF-8."""
+
+KEPT_OF_REJECTED = 8 * 1024
+"""So much of a message that cannot be taken apart is kept with the reason, in bytes or characters."""
 
 
 class Tick(NamedTuple):
@@ -75,5 +79,5 @@ def to_text(line: bytes) -> str:
     A line over :data:`MAX_LINE_BYTES` comes back as the first ``MAX_LINE_BYTES + 1`` characters.
     """
     if len(line) > MAX_LINE_BYTES:
-        return line[:_MAX_ENCODED].decode("utf-8", "surrogateescape")[: MAX_LINE_BYTES + 1]
+        return line[:MAX_ENCODED_LINE].decode("utf-8", "surrogateescape")[: MAX_LINE_BYTES + 1]
     return line.decode("utf-8", "surrogateescape")

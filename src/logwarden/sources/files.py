@@ -19,8 +19,8 @@ from logwarden.sources.lines import LineCutter
 from logwarden.sources.recording import is_recorded, lines_file, take_apart
 
 BATCH_LINES = 4096
-_CHUNK = 512 * 1024
-_GZIP_MAGIC = b"\x1f\x8b"
+CHUNK_BYTES = 512 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_files(paths: Iterable[str | Path], *, batch_lines: int = BATCH_LINES) -> Iterator[Batch]:
@@ -35,11 +35,17 @@ def read_files(paths: Iterable[str | Path], *, batch_lines: int = BATCH_LINES) -
     Raises
     ------
     InvalidInputError
-        If an input does not exist or cannot be read. A gzip file that breaks off raises it after all lines that
-        could be read have been yielded.
+        If an input does not exist: before anything is read. If one cannot be read, or a gzip file breaks off: after
+        all lines of all inputs that could be read have been yielded.
     """
+    errors = []
     for path in expand(paths):
-        yield from read_file(path, batch_lines=batch_lines)
+        try:
+            yield from read_file(path, batch_lines=batch_lines)
+        except InvalidInputError as error:
+            errors.append(error)
+    if errors:
+        raise InvalidInputError("; ".join(map(str, errors))) from errors[0]
 
 
 def read_file(path: str, *, batch_lines: int = BATCH_LINES) -> Iterator[Batch]:
@@ -87,7 +93,7 @@ def open_input(path: str) -> Iterator[io.BufferedReader | gzip.GzipFile]:
             magic = raw.peek(2)[:2]
         except OSError as error:
             raise InvalidInputError(f"cannot read {path}: {_reason(error)}") from error
-        yield opened.enter_context(gzip.open(raw)) if magic == _GZIP_MAGIC else raw
+        yield opened.enter_context(gzip.open(raw)) if magic == GZIP_MAGIC else raw
 
 
 class BatchBuilder:
@@ -121,11 +127,18 @@ def _open(path: str) -> BinaryIO:
 
 
 def _chunks(file: io.BufferedReader | gzip.GzipFile) -> Iterator[bytes]:
-    while chunk := file.read1(_CHUNK):
+    while chunk := file.read1(CHUNK_BYTES):
         yield chunk
 
 
 def _expand_one(path: str) -> list[str]:
+    try:
+        return _find(path)
+    except OSError as error:  # such as a name that no file system takes
+        raise InvalidInputError(f"cannot read {path}: {_reason(error)}") from error
+
+
+def _find(path: str) -> list[str]:
     if path == "-":
         return [path]
     if glob.has_magic(path) and not os.path.lexists(path):

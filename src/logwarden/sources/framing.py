@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from logwarden.sources.base import MAX_LINE_BYTES
+from logwarden.sources.base import KEPT_OF_REJECTED, MAX_LINE_BYTES
 
 MAX_COUNTED_BYTES = 16 * 1024 * 1024
 """A longer announced length is taken for garbage, not waited for."""
@@ -20,7 +20,6 @@ MAX_COUNTED_BYTES = 16 * 1024 * 1024
 _COUNT = re.compile(rb"([1-9]\d{0,9}) (?=(.?))", re.DOTALL)
 _UNFINISHED_COUNT = re.compile(rb"[1-9]\d{0,9} ?\Z")
 _LINE_END = b"\r\0"
-_KEPT_OF_LONG = 8 * 1024
 
 
 class Frame(NamedTuple):
@@ -69,7 +68,7 @@ class Framer:
         count = self._count(rest, 0)
         if count is not None:
             length, start = count
-            return [Frame(rest[:_KEPT_OF_LONG], f"connection closed after {len(rest) - start} of {length} bytes")]
+            return [Frame(rest[:KEPT_OF_REJECTED], f"connection closed after {len(rest) - start} of {length} bytes")]
         text = rest.rstrip(_LINE_END)
         return [Frame(text)] if text else []
 
@@ -99,7 +98,7 @@ class Framer:
         end = start + length
         missing = end - len(self._buffer)
         if length > MAX_LINE_BYTES:
-            self._kept = self._buffer[start : min(end, start + _KEPT_OF_LONG)]
+            self._kept = self._buffer[start : min(end, start + KEPT_OF_REJECTED)]
             self._skip, self._length = max(missing, 0), length
             if missing <= 0:
                 frames.append(Frame(self._kept, _too_long(length)))
@@ -113,7 +112,7 @@ class Framer:
 
     def _skip_counted(self, frames: list[Frame]) -> bool:
         taken = min(self._skip, len(self._buffer) - self._at)
-        self._kept += self._buffer[self._at : self._at + min(taken, _KEPT_OF_LONG - len(self._kept))]
+        self._kept += self._buffer[self._at : self._at + min(taken, KEPT_OF_REJECTED - len(self._kept))]
         self._skip -= taken
         self._at += taken
         if not self._skip:
@@ -125,13 +124,13 @@ class Framer:
         if end < 0:
             self._searched = len(self._buffer)
             if len(self._buffer) - self._at > MAX_LINE_BYTES + len(_LINE_END):
-                self._kept = self._buffer[self._at : self._at + _KEPT_OF_LONG]
+                self._kept = self._buffer[self._at : self._at + KEPT_OF_REJECTED]
                 self._skipped_line = len(self._buffer) - self._at
                 self._at = len(self._buffer)
             return False
         line = self._buffer[self._at : end].rstrip(_LINE_END)
         if len(line) > MAX_LINE_BYTES:
-            frames.append(Frame(line[:_KEPT_OF_LONG], _too_long(len(line))))
+            frames.append(Frame(line[:KEPT_OF_REJECTED], _too_long(len(line))))
         else:
             _emit(line, frames)
         self._counted = self._counted and not line

@@ -7,29 +7,41 @@ disk. Errors are JSON: ``{"error": "what was found and what to do"}``.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hmac
+import io
 import socket
+import ssl
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import orjson
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from logwarden.sources.base import MAX_LINE_BYTES
+from logwarden.errors import LogwardenError
+from logwarden.sources.base import KEPT_OF_REJECTED, MAX_LINE_BYTES
 from logwarden.sources.listening import Counts, Intake
+from logwarden.sources.tls import counting_failures
 
 PATH = "/v1/logs"
 MAX_BODY_BYTES = 16 * 1024 * 1024
 MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+MAX_LINES = 100_000
+_MAX_JSON_VALUES = 4_000_000
+# Escapes take at most six bytes for one; what is longer cannot be a line and is not taken apart.
+_MAX_JSON_LINE = 6 * MAX_LINE_BYTES
+# Requests that are unpacked and taken apart at the same time, which takes many times their bytes.
+_MAX_OPENED = 2
+_MAX_WAITING_BYTES = 8 * MAX_BODY_BYTES
 _DURABLE_SECONDS = 10.0
 _MAX_REQUESTS = 64
-_KEPT_OF_REJECTED = 8 * 1024
 _STOP_SECONDS = 5
 
 
@@ -42,16 +54,21 @@ class Lines(NamedTuple):
 
 def read_text(body: bytes) -> Lines:
     """Split plain text into lines; empty ones are left out."""
+    _check_count(body.count(b"\n"))
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
     return _check_length(line for line in lines if line)
 
 
 def read_ndjson(body: bytes) -> Lines:
     """Take one JSON value from each line: a string is a raw line, an object is handed on as JSON."""
+    _check_count(body.count(b"\n"))
     good: list[bytes] = []
     bad: list[tuple[bytes, str]] = []
     for line in body.split(b"\n"):
         if not line.strip():
+            continue
+        if len(line) > _MAX_JSON_LINE:
+            bad.append((line, _too_long(line)))
             continue
         try:
             good.append(_as_line(orjson.loads(line)))
@@ -69,11 +86,14 @@ def read_json(body: bytes) -> Lines:
     ValueError
         If the body is something else.
     """
+    if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_JSON_VALUES:
+        raise _TooManyError(f"more than {_MAX_JSON_VALUES:,} values")
     value = orjson.loads(body)
     if isinstance(value, dict):
         value = [value]
     if not isinstance(value, list):
         raise ValueError(f"found {type(value).__name__}, expected an array of strings or objects")
+    _check_count(len(value))
     return _check_length(_as_line(item) for item in value)
 
 
@@ -98,6 +118,8 @@ class HttpListener:
         Name of the listener, its bound socket, and where lines go.
     token
         Bearer token that senders must show, or None when anyone may send.
+    tls
+        Makes it HTTPS.
     max_body_bytes, max_unpacked_bytes
         Largest request, as sent and after unpacking.
     """
@@ -111,6 +133,7 @@ class HttpListener:
         intake: Intake,
         *,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
         max_body_bytes: int = MAX_BODY_BYTES,
         max_unpacked_bytes: int = MAX_UNPACKED_BYTES,
     ) -> None:
@@ -119,8 +142,11 @@ class HttpListener:
         self.counts = Counts()
         self._intake = intake
         self._token = token
+        self._tls = tls and counting_failures(tls, name, self.counts)
         self._max_body = max_body_bytes
         self._max_unpacked = max_unpacked_bytes
+        self._opening = asyncio.Semaphore(_MAX_OPENED)
+        self._waiting_bytes = 0
         self._server: uvicorn.Server | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -141,6 +167,7 @@ class HttpListener:
             access_log=False,
             limit_concurrency=_MAX_REQUESTS,
             timeout_graceful_shutdown=_STOP_SECONDS,
+            ssl_context_factory=(lambda *_: tls) if (tls := self._tls) is not None else None,
         )
         self._server = uvicorn.Server(config)
         self._task = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self.socket]))
@@ -161,15 +188,8 @@ class HttpListener:
         self._authorize(request)
         reader = _reader(request)
         unpack = _unpacker(request)
-        body = await self._body(request)
-        try:
-            lines = await asyncio.to_thread(lambda: reader(unpack(body, self._max_unpacked)))
-        except _TooLargeError:
-            raise HTTPException(413, f"the unpacked body is larger than {self._max_unpacked:,} bytes") from None
-        except zlib.error as error:
-            raise HTTPException(400, f"the body is not valid gzip: {error}") from None
-        except ValueError as error:
-            raise HTTPException(400, f"the body is not valid JSON lines: {error}") from None
+        async with self._body(request) as body, self._opening:
+            lines = await asyncio.to_thread(lambda: _open(body, unpack, reader, self._max_unpacked))
         if not lines.good and not lines.bad:
             raise HTTPException(400, "the body has no lines")
         await self._keep(lines, request.client.host if request.client else "")
@@ -179,35 +199,45 @@ class HttpListener:
         if self._token is None:
             return
         scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-        given = shown.strip().encode() if scheme.lower() == "bearer" else b""
-        if not hmac.compare_digest(given, self._token.encode()):
+        given = shown.strip().encode()
+        if not (scheme.lower() == "bearer" and given and hmac.compare_digest(given, self._token.encode())):
             raise HTTPException(
                 401, "send the token: 'Authorization: Bearer TOKEN'", headers={"WWW-Authenticate": "Bearer"}
             )
 
-    async def _body(self, request: Request) -> bytes:
+    @asynccontextmanager
+    async def _body(self, request: Request) -> AsyncIterator[bytes]:
+        """Yield the body; the bytes of all requests that are held at once are limited."""
         too_large = HTTPException(413, f"the body is larger than {self._max_body:,} bytes: send it in parts")
         if int(request.headers.get("content-length") or 0) > self._max_body:
             raise too_large
         parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > self._max_body:
-                raise too_large
-            parts.append(part)
-        return b"".join(parts)
+        try:
+            async for part in request.stream():
+                size += len(part)
+                self._waiting_bytes += len(part)
+                if size > self._max_body:
+                    raise too_large
+                if self._waiting_bytes > _MAX_WAITING_BYTES:
+                    raise _busy("too many large requests at once")
+                parts.append(part)
+            yield b"".join(parts)
+        except ClientDisconnect:
+            raise HTTPException(400, "the connection was closed before the end of the body") from None
+        finally:
+            self._waiting_bytes -= size
 
     async def _keep(self, lines: Lines, peer: str) -> None:
         if self._intake.crowded:
             raise _busy(self._intake.problem or "too many lines are waiting")
         self._intake.append(self.name, lines.good, peer)
         for line, reason in lines.bad:
-            self._intake.append(self.name, [line[:_KEPT_OF_REJECTED]], peer, reason=reason)
+            self._intake.append(self.name, [line[:KEPT_OF_REJECTED]], peer, reason=reason)
         self.counts.received += len(lines.good) + len(lines.bad)
         self.counts.malformed += len(lines.bad)
         try:
             await asyncio.wait_for(asyncio.wrap_future(self._intake.durable()), _DURABLE_SECONDS)
-        except TimeoutError:
+        except (TimeoutError, LogwardenError):
             raise _busy(self._intake.problem or "the disk is slow") from None
 
     async def _refuse(self, request: Request, error: Exception) -> Response:
@@ -221,7 +251,27 @@ class HttpListener:
 
 
 class _TooLargeError(Exception):
-    pass
+    """The unpacked body is too large."""
+
+
+class _TooManyError(Exception):
+    """The body holds too many of something, which the message names."""
+
+
+def _open(
+    body: bytes, unpack: Callable[[bytes, int], bytes], reader: Callable[[bytes], Lines], max_bytes: int
+) -> Lines:
+    """Unpack a body and take it apart; what is wrong with it becomes an answer."""
+    try:
+        return reader(unpack(body, max_bytes))
+    except _TooLargeError:
+        raise HTTPException(413, f"the unpacked body is larger than {max_bytes:,} bytes") from None
+    except _TooManyError as error:
+        raise HTTPException(413, f"the body has {error}: send it in parts") from None
+    except zlib.error as error:
+        raise HTTPException(400, f"the body is not valid gzip: {error}") from None
+    except ValueError as error:
+        raise HTTPException(400, f"the body is not valid JSON lines: {error}") from None
 
 
 def _busy(reason: str) -> HTTPException:
@@ -247,26 +297,26 @@ def _unpacker(request: Request) -> Callable[[bytes, int], bytes]:
 
 def _gunzip(body: bytes, limit: int) -> bytes:
     """Unpack all members of a gzip body, never more than ``limit`` bytes."""
-    parts: list[bytes] = []
-    room = limit
-    while body:
-        unpacker = zlib.decompressobj(wbits=31)
-        part = unpacker.decompress(body, room + 1)
-        room -= len(part)
-        if room < 0:
-            raise _TooLargeError
-        if not unpacker.eof:
-            raise zlib.error("it breaks off before its end")
-        parts.append(part)
-        body = unpacker.unused_data
-    return b"".join(parts)
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
+            data = file.read(limit + 1)
+    except EOFError:
+        raise zlib.error("it breaks off before its end") from None
+    except gzip.BadGzipFile as error:
+        raise zlib.error(str(error)) from None
+    if len(data) > limit:
+        raise _TooLargeError
+    return data
 
 
 def _as_line(value: Any) -> bytes:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, dict):
-        return orjson.dumps(value)
+        try:
+            return orjson.dumps(value)
+        except TypeError as error:  # nested deeper than can be written
+            raise ValueError(str(error)) from None
     raise ValueError(f"found {type(value).__name__}, expected a string or an object")
 
 
@@ -277,5 +327,14 @@ def _check_length(lines: Iterable[bytes]) -> Lines:
         if len(line) <= MAX_LINE_BYTES:
             good.append(line)
         else:
-            bad.append((line, f"line of {len(line)} bytes is longer than {MAX_LINE_BYTES}"))
+            bad.append((line, _too_long(line)))
     return Lines(good, bad)
+
+
+def _check_count(lines: int) -> None:
+    if lines > MAX_LINES:
+        raise _TooManyError(f"more than {MAX_LINES:,} lines")
+
+
+def _too_long(line: bytes) -> str:
+    return f"line of {len(line)} bytes is longer than {MAX_LINE_BYTES}"

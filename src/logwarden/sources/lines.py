@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from logwarden.sources.base import MAX_LINE_BYTES
+from logwarden.sources.base import MAX_ENCODED_LINE, MAX_LINE_BYTES
 
-_KEPT = 4 * (MAX_LINE_BYTES + 1)
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -20,21 +19,16 @@ class LineCutter:
         self._rest = b""
         self._at_start = True
 
-    @property
-    def pending(self) -> int:
-        """Bytes of the unfinished last line that are held."""
-        return len(self._rest)
-
     def feed(self, chunk: bytes) -> list[str]:
         """Return the lines that ``chunk`` completes."""
         if self._at_start and chunk:
             chunk = self._without_bom(chunk)
         end = chunk.rfind(b"\n")
         if end < 0:
-            self._rest = (self._rest + chunk[:_KEPT])[:_KEPT]
+            self._rest = (self._rest + chunk[:MAX_ENCODED_LINE])[:MAX_ENCODED_LINE]
             return []
         whole = self._rest + chunk[:end]
-        self._rest = chunk[end + 1 :][:_KEPT]
+        self._rest = chunk[end + 1 :][:MAX_ENCODED_LINE]
         return _split(whole)
 
     def finish(self) -> list[str]:

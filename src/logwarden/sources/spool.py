@@ -46,6 +46,8 @@ _SUFFIX = ".spool"
 _SYNC_SECONDS = 0.05
 _TICK_SECONDS = 1.0
 _BLOCK_BYTES = 4 * 1024 * 1024
+# What a line takes in memory besides its bytes: the object, the time, the references.
+_LINE_COST = 100
 _RETRY_SECONDS = 1.0
 _RETAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -77,6 +79,18 @@ class SpoolLimits:
 class _Segment(NamedTuple):
     path: Path
     first_block: int
+
+
+class _Part(NamedTuple):
+    """Lines that fit into one block."""
+
+    kind: Kind
+    listener: str
+    reason: str
+    lines: Sequence[bytes]
+    peers: Sequence[str]
+    received: Sequence[float] | None
+    size: int
 
 
 class Spool:
@@ -123,8 +137,10 @@ class Spool:
         self._waiting_bytes = 0
         self._promises: list[Future[None]] = []
         self._closing = False
+        self._dead = False
         self._full = False
         self._error = ""
+        self._retain_error = ""
         self._last_time = 0.0
         self._last_tick = 0.0
         self._position, self._block = resume_position, resume_block
@@ -147,11 +163,6 @@ class Spool:
     def end_block(self) -> int:
         """Number of the block after the last durable one."""
         return self._durable_block
-
-    @property
-    def end_position(self) -> int:
-        """Position of the line after the last written one."""
-        return self._position
 
     @property
     def last_time(self) -> float:
@@ -200,10 +211,9 @@ class Spool:
         kind = Kind.MALFORMED if reason else Kind.LINES
         with self._changed:
             self._check_open()
-            for start in range(0, len(lines), MAX_BLOCK_LINES):
-                part = slice(start, start + MAX_BLOCK_LINES)
+            for part, size in _parts(lines):
                 times = None if received is None else received[part]
-                self._add(kind, listener, reason, lines[part], senders[part], times)
+                self._add(_Part(kind, listener, reason, lines[part], senders[part], times, size))
             self._changed.notify_all()
 
     def end(self, name: str) -> None:
@@ -214,12 +224,18 @@ class Spool:
             self._changed.notify_all()
 
     def durable(self) -> Future[None]:
-        """Return a future that is done when everything appended so far is on disk."""
+        """Return a future that is done when everything appended so far is on disk.
+
+        It fails with :class:`LogwardenError` when that cannot come: the spool was closed, or its writer has stopped.
+        """
         promise: Future[None] = Future()
         with self._changed:
             self._check_open()
-            self._promises.append(promise)
-            self._changed.notify_all()
+            if not self._dead:
+                self._promises.append(promise)
+                self._changed.notify_all()
+                return promise
+        _keep_promises([promise], written=False)
         return promise
 
     def consumed(self, block: int) -> None:
@@ -248,33 +264,25 @@ class Spool:
         if self._closing:
             raise LogwardenError("the spool is closed")
 
-    def _add(
-        self,
-        kind: Kind,
-        listener: str,
-        reason: str,
-        lines: Sequence[bytes],
-        peers: Sequence[str],
-        received: Sequence[float] | None,
-    ) -> None:
-        draft = self._open_draft(kind, listener, reason, len(lines))
-        if received is None:
-            draft.received += [self._stamp()] * len(lines)
+    def _add(self, part: _Part) -> None:
+        draft = self._open_draft(part)
+        if part.received is None:
+            draft.received += [self._stamp()] * len(part.lines)
         else:
-            draft.received += [self._not_before(time) for time in received]
-        draft.peers += peers
-        draft.lines += lines
-        size = sum(map(len, lines))
-        draft.size += size
-        self._waiting_bytes += size
+            draft.received += [self._not_before(time) for time in part.received]
+        draft.peers += part.peers
+        draft.lines += part.lines
+        draft.size += part.size
+        self._waiting_bytes += part.size
 
-    def _open_draft(self, kind: Kind, listener: str, reason: str, count: int) -> Draft:
+    def _open_draft(self, part: _Part) -> Draft:
         if self._waiting:
             last = self._waiting[-1]
-            same = (last.kind, last.listener, last.reason) == (kind, listener, reason)
-            if same and len(last.lines) + count <= MAX_BLOCK_LINES and last.size < _BLOCK_BYTES:
+            same = (last.kind, last.listener, last.reason) == (part.kind, part.listener, part.reason)
+            fits = len(last.lines) + len(part.lines) <= MAX_BLOCK_LINES and last.size + part.size <= _BLOCK_BYTES
+            if same and fits:
                 return last
-        draft = Draft(kind, listener, reason)
+        draft = Draft(part.kind, part.listener, part.reason)
         self._waiting.append(draft)
         return draft
 
@@ -295,15 +303,33 @@ class Spool:
     # ------------------------------------------------------------------ writing
 
     def _write_loop(self) -> None:
-        last_round = False
-        while not last_round:
-            drafts, promises, last_round = self._collect()
+        try:
+            while self._write_round():
+                time.sleep(_SYNC_SECONDS)
+        except Exception as error:
+            _log.exception("the spool in %s has stopped", self.folder)
+            self._die(error)
+
+    def _write_round(self) -> bool:
+        """Write what waits; False after the last round."""
+        drafts, promises, last_round = self._collect()
+        written = False
+        try:
             written = self._write_until_done(drafts)
             self._publish(drafts)
+        finally:
             _keep_promises(promises, written)
-            self._retain_if_due()
-            if not last_round:
-                time.sleep(_SYNC_SECONDS)
+        self._retain_if_due()
+        return not last_round
+
+    def _die(self, error: Exception) -> None:
+        """Take no more lines, and tell everybody who waits."""
+        with self._changed:
+            self._dead = True
+            self._error = f"{type(error).__name__}: {error}"
+            promises, self._promises = self._promises, []
+            self._changed.notify_all()
+        _keep_promises(promises, written=False)
 
     def _write_until_done(self, drafts: list[Draft]) -> bool:
         """Write ``drafts``, again and again if the disk refuses; False if the spool is closed before that."""
@@ -385,20 +411,32 @@ class Spool:
     def _retain_if_due(self) -> None:
         if time.monotonic() - self._retained_at >= _RETAIN_SECONDS:
             self._retained_at = time.monotonic()
+            error = self._try_to_retain()
+            if error and error != self._retain_error:
+                _log.error("old segments of %s cannot be removed: %s; trying again", self.folder, error)
+            self._retain_error = error
+
+    def _try_to_retain(self) -> str:
+        try:
             self._retain()
+        except OSError as error:
+            return error.strerror or str(error)
+        return ""
 
     def _retain(self) -> None:
         segments = _segments(self.folder)
         sizes = [segment.path.stat().st_size for segment in segments]
         total = sum(sizes)
         oldest_kept = time.time() - self._limits.keep_seconds
-        for segment, following, size in zip(segments, segments[1:], sizes, strict=False):
-            over = total + self._limits.segment_bytes > self._limits.disk_bytes
-            if following.first_block > self._consumed or not (over or segment.path.stat().st_mtime < oldest_kept):
-                break
-            segment.path.unlink()
-            total -= size
-        self._full = total >= self._limits.disk_bytes
+        try:
+            for segment, following, size in zip(segments, segments[1:], sizes, strict=False):
+                over = total + self._limits.segment_bytes > self._limits.disk_bytes
+                if following.first_block > self._consumed or not (over or segment.path.stat().st_mtime < oldest_kept):
+                    break
+                segment.path.unlink()
+                total -= size
+        finally:
+            self._full = total >= self._limits.disk_bytes
 
     # ------------------------------------------------------------------ opening
 
@@ -551,6 +589,19 @@ def _headers(file: BinaryIO) -> Iterator[tuple[int, Header]]:
             return
         yield place, header
         file.seek(place + HEADER.size + header.length)
+
+
+def _parts(lines: Sequence[bytes]) -> Iterator[tuple[slice, int]]:
+    """Yield (place, size) of runs of lines that fit into a block each; a line larger than a block stands alone."""
+    start, size = 0, 0
+    for place, line in enumerate(lines):
+        cost = len(line) + _LINE_COST
+        if place > start and (place - start == MAX_BLOCK_LINES or size + cost > _BLOCK_BYTES):
+            yield slice(start, place), size
+            start, size = place, 0
+        size += cost
+    if lines:
+        yield slice(start, len(lines)), size
 
 
 def _more(file: BinaryIO) -> bool:

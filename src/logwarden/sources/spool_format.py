@@ -22,13 +22,12 @@ from typing import BinaryIO, NamedTuple
 
 from logwarden.events import Batch
 from logwarden.outcome import RejectedLine
-from logwarden.sources.base import End, Item, Malformed, Tick, to_text
+from logwarden.sources.base import KEPT_OF_REJECTED, End, Item, Malformed, Tick, to_text
 
 HEADER = struct.Struct("=4sIIBIQQ")
 MAGIC = b"LWS1"
 MAX_BLOCK_LINES = 4096
 MAX_PAYLOAD = 64 * 1024 * 1024
-_REJECTED_TEXT = 8 * 1024
 _CRC_FROM = 8
 _TIME = struct.Struct("=d")
 _COUNT = struct.Struct("=H")
@@ -55,7 +54,7 @@ class Draft:
     peers: list[str] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
-    """Bytes of the lines."""
+    """Bytes that the lines take in memory, about; never less than they take in the block."""
 
 
 class Header(NamedTuple):
@@ -86,7 +85,15 @@ def encode(draft: Draft, position: int, number: int) -> bytes:
 
 
 def seal(kind: Kind, count: int, position: int, number: int, payload: bytes) -> bytes:
-    """Put the header in front of a payload."""
+    """Put the header in front of a payload.
+
+    Raises
+    ------
+    ValueError
+        If the payload is larger than :data:`MAX_PAYLOAD`: no reader would take it.
+    """
+    if len(payload) > MAX_PAYLOAD:
+        raise ValueError(f"a block of {len(payload):,} bytes is larger than {MAX_PAYLOAD:,}")
     head = HEADER.pack(MAGIC, 0, len(payload), kind, count, position, number)
     crc = zlib.crc32(payload, zlib.crc32(head[_CRC_FROM:]))
     return HEADER.pack(MAGIC, crc, len(payload), kind, count, position, number) + payload
@@ -134,7 +141,10 @@ def decode(header: Header, payload: bytes, stream: str) -> Item:
     rows = zip(positions, received, peers, lines, strict=True)
     return Malformed(
         positions,
-        [RejectedLine(stream, at, time, peer or None, reason, text[:_REJECTED_TEXT]) for at, time, peer, text in rows],
+        [
+            RejectedLine(stream, at, time, peer or None, reason, text[:KEPT_OF_REJECTED])
+            for at, time, peer, text in rows
+        ],
     )
 
 

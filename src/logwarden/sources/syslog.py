@@ -1,4 +1,4 @@
-"""Syslog listeners: UDP (RFC 5426) and TCP (RFC 6587)."""
+"""Syslog listeners: UDP (RFC 5426), TCP (RFC 6587) and TLS (RFC 5425)."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import socket
+import ssl
 import time
 from pathlib import Path
 
 from logwarden.sources.base import MAX_LINE_BYTES
 from logwarden.sources.framing import Frame, Framer
 from logwarden.sources.listening import Counts, Intake
+from logwarden.sources.tls import counting_failures
 
 _log = logging.getLogger(__name__)
 _DATAGRAMS_AT_ONCE = 1000
@@ -19,6 +21,8 @@ _DATAGRAM_END = b"\r\n\0"
 _ROUNDS_AT_STOP = 50
 _CROWDED_WAIT = 0.05
 _LINGER = 0.2
+_HANDSHAKE_SECONDS = 10.0
+_GOODBYE_SECONDS = 1.0
 MAX_CONNECTIONS = 1000
 IDLE_SECONDS = 3600.0
 UNFINISHED_SECONDS = 60.0
@@ -91,6 +95,7 @@ class TcpListener:
 
     A sender is slowed down while the intake is crowded. A connection is closed after ``idle_seconds`` without data,
     and after ``unfinished_seconds`` without the rest of a message. Connections over ``max_connections`` are refused.
+    With ``tls`` they are encrypted; one that does not get that far counts as refused.
     """
 
     protocol = "tcp"
@@ -101,6 +106,7 @@ class TcpListener:
         sock: socket.socket,
         intake: Intake,
         *,
+        tls: ssl.SSLContext | None = None,
         max_connections: int = MAX_CONNECTIONS,
         idle_seconds: float = IDLE_SECONDS,
         unfinished_seconds: float = UNFINISHED_SECONDS,
@@ -111,6 +117,7 @@ class TcpListener:
         self.connections: set[_Connection] = set()
         self.max_connections = max_connections
         self.intake = intake
+        self._tls = tls and counting_failures(tls, name, self.counts)
         self._idle_seconds = idle_seconds
         self._unfinished_seconds = unfinished_seconds
         self._server: asyncio.Server | None = None
@@ -118,7 +125,13 @@ class TcpListener:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: _Connection(self), sock=self.socket)
+        self._server = await loop.create_server(
+            lambda: _Connection(self),
+            sock=self.socket,
+            ssl=self._tls,
+            ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls else None,
+            ssl_shutdown_timeout=_GOODBYE_SECONDS if self._tls else None,
+        )
         self._sweeper = loop.create_task(self._sweep())
 
     async def stop(self) -> None:
@@ -129,14 +142,21 @@ class TcpListener:
         await asyncio.sleep(_LINGER)  # what has already arrived is still read
         for connection in list(self.connections):
             connection.close()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Give connections the time to say goodbye, which TLS does."""
+        until = time.monotonic() + 2 * _GOODBYE_SECONDS
         await asyncio.sleep(0)
+        while self.connections and time.monotonic() < until:
+            await asyncio.sleep(_LINGER / 10)
 
     async def _sweep(self) -> None:
         pause = min(self._idle_seconds, self._unfinished_seconds) / 4
         while True:
             await asyncio.sleep(pause)
             now = time.monotonic()
-            for connection in list(self.connections):
+            for connection in [one for one in self.connections if not one.paused]:
                 patience = self._unfinished_seconds if connection.unfinished else self._idle_seconds
                 if now - connection.heard > patience:
                     _log.info("%s: closing %s, silent for %d s", self.name, connection.peer, now - connection.heard)
@@ -149,6 +169,8 @@ class _Connection(asyncio.Protocol):
         self._framer = Framer()
         self._transport: asyncio.Transport | None = None
         self.heard = time.monotonic()
+        self.paused = False
+        """True while we do not read: then silence is not the sender's."""
         self.peer = ""
 
     @property
@@ -171,6 +193,7 @@ class _Connection(asyncio.Protocol):
         self.heard = time.monotonic()
         self._hand_on(self._framer.feed(data))
         if self._listener.intake.crowded and self._transport is not None:
+            self.paused = True
             self._transport.pause_reading()
             self._resume_later()
 
@@ -193,6 +216,7 @@ class _Connection(asyncio.Protocol):
             self._resume_later()
         else:
             self.heard = time.monotonic()
+            self.paused = False
             self._transport.resume_reading()
 
     def _hand_on(self, frames: list[Frame]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from logwarden.errors import LogwardenError
+from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.store.migrations import HEAD, upgrade
 
 FOR_WRITING: Final[dict[str, Any]] = {"logwarden_writes": True}
@@ -22,7 +23,15 @@ class StoreError(LogwardenError):
 
 
 def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
-    """Return an engine whose tables are up to date, and the URL without a password for messages."""
+    """Return an engine whose tables are up to date, and the URL without a password for messages.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be used.
+    InvalidInputError
+        If the URL is none.
+    """
     url = _parse(url_or_path)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite":
@@ -44,6 +53,8 @@ def _create(url: URL, shown: str, *, read_only: bool) -> Engine:
         engine = create_engine(url, connect_args=_connect_args(url))
     except ImportError as error:
         raise StoreError(f"store {shown}: the driver {error.name!r} is not installed; install it with pip") from error
+    except ArgumentError as error:
+        raise _unknown_url(shown) from error
     if url.get_backend_name() == "sqlite":
         _configure_sqlite(engine, read_only=read_only)
     return engine
@@ -55,10 +66,17 @@ def _parse(url_or_path: str | Path) -> URL:
         return URL.create("sqlite", database=str(Path(text_form).expanduser().resolve()))
     try:
         return make_url(text_form)
-    except ArgumentError as error:
-        raise StoreError(
-            f"store {text_form!r} is neither a path nor an SQLAlchemy URL such as sqlite:////var/x.db"
-        ) from error
+    except (ArgumentError, ValueError) as error:
+        raise _unknown_url(_without_password(text_form)) from error
+
+
+def _unknown_url(shown: str) -> InvalidInputError:
+    return InvalidInputError(f"store {shown!r} is neither a path nor an SQLAlchemy URL such as sqlite:////var/x.db")
+
+
+def _without_password(text_form: str) -> str:
+    """Hide what may be a password in text that is no URL."""
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text_form, flags=re.DOTALL)
 
 
 def _connect_args(url: URL) -> dict[str, Any]:

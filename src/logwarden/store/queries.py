@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from logwarden.api.record import AnomalyRecord, Case, Severity
 from logwarden.outcome import ACTIVITY_SECONDS
@@ -22,7 +22,6 @@ from logwarden.store.values import (
     AnomalyCount,
     AnomalyFilter,
     Checkpoint,
-    Cursor,
     HostSummary,
     PipelineStatus,
     RejectedRow,
@@ -44,20 +43,10 @@ _RECORD_COLUMNS = [
 _SEVERITIES = list(Severity)
 
 
-def anomalies(
-    connection: Connection, matching: AnomalyFilter, limit: int, before: Cursor | None, after: Cursor | None
-) -> list[AnomalyRecord]:
+def anomalies(connection: Connection, matching: AnomalyFilter, limit: int) -> list[AnomalyRecord]:
     """Return matching anomalies, newest first."""
-    place = tuple_(anomalies_table.c.start, anomalies_table.c.id)
     query = _filtered(select(anomalies_table.c.number), connection, matching)
-    if before is not None:
-        query = query.where(place < tuple_(to_micros(before.time), before.id))
-    if after is not None:
-        # Nearest to the cursor first, so that a limit cuts at the far end; turned round below.
-        query = query.where(place > tuple_(to_micros(after.time), after.id))
-        query = query.order_by(anomalies_table.c.start, anomalies_table.c.id)
-    else:
-        query = query.order_by(anomalies_table.c.start.desc(), anomalies_table.c.id.desc())
+    query = query.order_by(anomalies_table.c.start.desc(), anomalies_table.c.id.desc())
     # Sorting numbers only, and reading whole records for those that are listed, keeps a wide search fast.
     return _records(connection, query.limit(limit))
 
@@ -88,8 +77,6 @@ def _filtered(query: Select[Any], connection: Connection, matching: AnomalyFilte
         conditions.append(table.score >= matching.min_score)
     if matching.case_id is not None:
         conditions.append(table.case_id == matching.case_id)
-    if matching.category is not None:
-        conditions.append(table.category == matching.category)
     if matching.text.strip():
         conditions.append(contains(connection.dialect, matching.text))
     return query.where(*conditions)
@@ -120,14 +107,10 @@ def anomaly_ids(connection: Connection, prefix: str, limit: int) -> list[str]:
     return list(connection.scalars(query))
 
 
-def cases(
-    connection: Connection, start: datetime | None, end: datetime | None, limit: int, before: Cursor | None
-) -> list[Case]:
+def cases(connection: Connection, start: datetime | None, end: datetime | None, limit: int) -> list[Case]:
     """Return cases that overlap [start, end), the one that ended last first."""
     table = cases_table.c
     query = select(table.body).where(*_within(table.end, start, None), *_within(table.start, None, end))
-    if before is not None:
-        query = query.where(tuple_(table.end, table.id) < tuple_(to_micros(before.time), before.id))
     query = query.order_by(table.end.desc(), table.id.desc()).limit(limit)
     return [Case.model_validate_json(body) for body in connection.scalars(query)]
 
@@ -139,19 +122,15 @@ def case(connection: Connection, case_id: str) -> Case | None:
 
 
 def activity(
-    connection: Connection, start: datetime | None, end: datetime | None, bucket_seconds: int, by_host: bool
+    connection: Connection, start: datetime | None, end: datetime | None, bucket_seconds: int
 ) -> list[ActivityPoint]:
     """Return lines per interval, oldest first."""
     table = activity_table.c
     seconds = max(1, -(-bucket_seconds // ACTIVITY_SECONDS)) * ACTIVITY_SECONDS
     bucket = (table.start // seconds * seconds).label("bucket")
-    keys: list[Any] = [bucket, table.host] if by_host else [bucket]
-    query = select(*keys, func.sum(table.lines).label("lines"))
-    query = query.where(*_within(table.start, start, end, unit=1_000_000)).group_by(*keys).order_by(*keys)
-    return [
-        ActivityPoint(datetime.fromtimestamp(row.bucket, UTC), row.host if by_host else None, int(row.lines))
-        for row in connection.execute(query)
-    ]
+    query = select(bucket, func.sum(table.lines).label("lines"))
+    query = query.where(*_within(table.start, start, end, unit=1_000_000)).group_by(bucket).order_by(bucket)
+    return [ActivityPoint(datetime.fromtimestamp(row.bucket, UTC), int(row.lines)) for row in connection.execute(query)]
 
 
 def anomaly_counts(

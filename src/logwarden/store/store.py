@@ -20,7 +20,6 @@ from logwarden.store.values import (
     AnomalyCount,
     AnomalyFilter,
     Checkpoint,
-    Cursor,
     HostSummary,
     PipelineStatus,
     Pruned,
@@ -59,6 +58,8 @@ class Store:
         StoreError
             The store does not exist (``read_only``), cannot be written, is not a Logwarden store, or was written by a
             newer version.
+        InvalidInputError
+            What was given is neither a path nor a URL of a database that SQLAlchemy knows.
         """
         engine, url = engines.connect(url_or_path, read_only=read_only)
         return cls(engine, url)
@@ -148,16 +149,10 @@ class Store:
         matching: AnomalyFilter | None = None,
         *,
         limit: int = 100,
-        before: Cursor | None = None,
-        after: Cursor | None = None,
     ) -> list[AnomalyRecord]:
-        """Return anomalies, newest first.
-
-        ``before`` continues a list: pass the cursor of its last item. ``after`` returns what is newer than a cursor,
-        nearest to it when there are more than ``limit``.
-        """
+        """Return anomalies, newest first."""
         with self._reading() as connection:
-            return queries.anomalies(connection, matching or AnomalyFilter(), limit, before, after)
+            return queries.anomalies(connection, matching or AnomalyFilter(), limit)
 
     def count(self, matching: AnomalyFilter | None = None) -> int:
         """Return the number of anomalies that match."""
@@ -180,11 +175,10 @@ class Store:
         start: datetime | None = None,
         end: datetime | None = None,
         limit: int = 100,
-        before: Cursor | None = None,
     ) -> list[Case]:
         """Return cases that overlap [start, end), the one that ended last first."""
         with self._reading() as connection:
-            return queries.cases(connection, start, end, limit, before)
+            return queries.cases(connection, start, end, limit)
 
     def case(self, case_id: str) -> Case | None:
         """Return one case."""
@@ -197,7 +191,6 @@ class Store:
         end: datetime | None = None,
         *,
         bucket_seconds: int = 60,
-        by_host: bool = False,
     ) -> list[ActivityPoint]:
         """Return lines per interval in [start, end), oldest first; intervals without lines are left out.
 
@@ -205,7 +198,7 @@ class Store:
         :data:`logwarden.outcome.ACTIVITY_SECONDS`.
         """
         with self._reading() as connection:
-            return queries.activity(connection, start, end, bucket_seconds, by_host)
+            return queries.activity(connection, start, end, bucket_seconds)
 
     def anomaly_counts(
         self, start: datetime | None = None, end: datetime | None = None, *, bucket_seconds: int = 60

@@ -6,23 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from logwarden.api.record import AnomalyRecord, Case, Severity
-
-
-class Cursor(NamedTuple):
-    """A place in a list that is sorted by time, newest first; ties are broken by id."""
-
-    time: datetime
-    id: str
-
-    @classmethod
-    def at(cls, item: AnomalyRecord | Case) -> Self:
-        """Return the place of a record (sorted by its start) or of a case (sorted by its end)."""
-        return cls(item.start if isinstance(item, AnomalyRecord) else item.end, item.id)
+from logwarden.api.record import Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +29,6 @@ class AnomalyFilter:
     min_score: float = 0.0
     text: str = ""
     case_id: str | None = None
-    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +52,9 @@ class Totals(NamedTuple):
 
 
 class ActivityPoint(NamedTuple):
-    """Lines in one interval; ``host`` is None when all hosts are added up."""
+    """Lines in one interval."""
 
     start: datetime
-    host: str | None
     lines: int
 
 
@@ -112,7 +98,6 @@ class Pruned(NamedTuple):
 class Phase(StrEnum):
     """What a running pipeline is doing."""
 
-    STARTING = "starting"
     REPLAYING = "replaying"
     LISTENING = "listening"
     STOPPED = "stopped"
@@ -123,13 +108,17 @@ class _Status(BaseModel):
 
 
 class ListenerStatus(_Status):
-    """A port on which a pipeline takes lines: ``protocol`` is ``udp``, ``tcp`` or ``http``."""
+    """A port on which a pipeline takes lines: ``protocol`` is ``udp``, ``tcp``, ``tls``, ``http`` or ``https``."""
 
     name: str
     protocol: str
     address: str
     port: int
-    path: str = Field("", description="Path that takes lines by POST, for http.")
+    command: str = Field("", description="Command that sends a line; empty where another listener's says as much.")
+    received: int = Field(0, description="Messages handed on since the start.")
+    malformed: int = Field(0, description="Those among them that could not be taken apart.")
+    dropped: int = Field(0, description="Datagrams lost, by us or by the kernel.")
+    refused: int = Field(0, description="Connections and requests over a limit, without leave, or broken.")
 
 
 class Progress(_Status):
