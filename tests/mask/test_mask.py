@@ -183,3 +183,23 @@ def test_long_hostile_text_is_masked_in_time(piece: str) -> None:
 )
 def test_line_text_has_a_stable_app(app: str, text: str) -> None:
     assert line_text(app, "x") == text
+
+
+def test_line_text_masks_the_message_the_first_time_and_again() -> None:
+    for _ in range(2):
+        assert line_text("sshd[12]", "Invalid user bob from 192.0.2.1 port 22") == (
+            "sshd: Invalid user USER from IP port NUM"
+        )
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("7 1234", "NUM NUM"),
+        ("LEN=60 ID=59646", "LEN=NUM ID=NUM"),
+        ("DPT=22 status=404", "DPT=22 status=404"),
+        ("a=b=5 =5", "a=b=NUM =NUM"),
+    ],
+)
+def test_short_and_long_numbers_are_masked_alike(message: str, text: str) -> None:
+    assert mask(message) == mask(message) == text

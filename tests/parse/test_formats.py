@@ -282,3 +282,37 @@ def test_longest_allowed_line_is_read() -> None:
 
 def test_binary_payload_behind_a_good_header_is_kept() -> None:
     assert read("<34>May 10 12:00:00 h a: \x00\x01\x02\x03\x04\x05\x06\x07" * 1).host == "h"
+
+
+SEEN_HEADERS = (
+    "<34>May 10 12:00:07 h a[7]: m",
+    "<34>May 10 12:00:07 h b: m",
+    "<34>1 2026-05-10T12:00:07+00:00 h a 7 - - m",
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *SEEN_HEADERS,
+        "<34>May 10 12:00:59 h a[8]: another second and process",
+        "<34>May 10 12:00:60 h a[7]: leap second",
+        "<34>May 10 12:00:61 h a[7]: no second",
+        "<34>May 10 12:00:7 h a[7]: one digit",
+        "<3x>May 10 12:00:07 h a[7]: no priority",
+        "<999>May 10 12:00:07 h a[7]: priority out of range",
+        "x34>1 2026-05-10T12:00:07+00:00 h a 7 - - no priority",
+        "9 <3>1 2026-05-10T12:00:07+00:00 h a 7 - - octet count",
+        "<34>May 10 12:00:07 h a[7] no colon",
+        "<34>May 10 12:00:07 h b:[7]: m",
+        "<34>1 2026-05-10T12:00:08.25+00:00 h a 7 - - fraction",
+        "<34>1 2026-05-10T12:00:08.1234567890+00:00 h a 7 - - fraction that is too long",
+        "<34>1 2026-05-10T12:00:08+02:00 h a 7 - - another zone",
+        "<34>2026-05-10T12:00:08Z h a[7]: RFC 3164 with an RFC 3339 stamp",
+    ],
+)
+def test_what_was_read_before_makes_no_difference(text: str) -> None:
+    parser = LineParser()
+    for header in (*SEEN_HEADERS, text, *SEEN_HEADERS):
+        parser.parse(header, RECEIVED)
+    assert parser.parse(text, RECEIVED) == LineParser().parse(text, RECEIVED)

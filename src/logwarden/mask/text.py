@@ -22,6 +22,10 @@ _TEXT_CACHE_SIZE: Final = 16_384
 _LONGEST_CACHED: Final = 2048
 _MOST_PASSES: Final = 8
 
+_lines: Final[dict[tuple[str, str], str]] = {}
+_LINE_CACHE_SIZE: Final = 16_384
+_LONGEST_CACHED_LINE: Final = 512
+
 _APP_CACHE_SIZE: Final = 4096
 _apps: Final[dict[str, str]] = {}
 _APP_NOISE: Final = re.compile(r"\[.*|(?<![A-Za-z])\d+|\d+(?=\Z|\[)|[\x00-\x20{}<>\\^`~\ud800-\udfff]+")
@@ -67,17 +71,32 @@ def _cut(text: str) -> str:
     return text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
 
 
-def line_text(app: str, masked: str) -> str:
-    """The model's view of one line, ``app: masked message``; the app without process id, path and digits."""
-    name = _apps.get(app)
-    if name is None:
-        name = _normal_app(app)
-    return f"{name}: {masked}" if name else masked
+def line_text(app: str, message: str) -> str:
+    """The model's view of one line, ``app: masked message``; the app without process id, path and digits.
+
+    Every second line of real traffic repeats a message to the letter: what became of it is remembered.
+    """
+    try:
+        return _lines[app, message]
+    except KeyError:
+        pass
+    name = _normal_app(app)
+    text = f"{name}: {mask(message)}" if name else mask(message)
+    if len(app) + len(message) <= _LONGEST_CACHED_LINE:
+        if len(_lines) >= _LINE_CACHE_SIZE:
+            _lines.clear()
+        _lines[app, message] = text
+    return text
 
 
 def _normal_app(app: str) -> str:
+    try:
+        return _apps[app]
+    except KeyError:
+        pass
     name = _APP_NOISE.sub("", app.rpartition("/")[2] or app).strip(":-_. ")
-    if len(_apps) >= _APP_CACHE_SIZE:
-        _apps.clear()
-    _apps[app] = name
+    if len(app) <= _LONGEST_CACHED_LINE:
+        if len(_apps) >= _APP_CACHE_SIZE:
+            _apps.clear()
+        _apps[app] = name
     return name

@@ -199,19 +199,21 @@ EMPTY: Final = "\0"
 CACHE_SIZE: Final = 65_536
 _KEPT_KEYS: Final = frozenset(("DPT", "dpt", "dport", "dstport", "status"))
 _LONGEST_CACHED: Final = 128
+_LONGEST_CACHED_NUMBER: Final = 3
 
 
 class WordMasks(dict[str, str]):
     """Word to masked word, computed on first sight. Bounded; results do not depend on what was seen before."""
 
     def __missing__(self, word: str) -> str:
-        # Numbers are new in almost every line: they are recognised without the rules and never cached.
-        if word.isdecimal():
-            return "NUM"
-        key, equals, value = word.partition("=")
-        if equals and key.isalpha() and value.isdecimal() and key not in _KEPT_KEYS:
-            return f"{key}=NUM"
-        masked = mask_word(word)
+        # Long numbers are new in almost every line: they are recognised without the rules and not cached.
+        key, equals, value = word.rpartition("=")
+        if value.isdecimal() and (not equals or (key.isalpha() and key not in _KEPT_KEYS)):
+            masked = f"{key}{equals}NUM"
+            if len(value) > _LONGEST_CACHED_NUMBER:
+                return masked
+        else:
+            masked = mask_word(word)
         if len(word) <= _LONGEST_CACHED:
             if len(self) >= CACHE_SIZE:
                 self.clear()

@@ -8,11 +8,16 @@ from typing import Final
 from logwarden.events import ParsedLine
 from logwarden.parse.times import Clock, fraction
 
-NO_PRIORITY: Final[tuple[int | None, int | None]] = (None, None)
-PRIORITY: Final[dict[str, tuple[int | None, int | None]]] = {
-    text: (value >> 3, value & 7) for value in range(192) for text in {str(value), f"{value:02d}", f"{value:03d}"}
+Priority = tuple[int | None, int | None]
+"""Facility and severity, None where unknown."""
+
+_NO_PRIORITY: Final[Priority] = (None, None)
+PRIORITIES: Final[dict[str, Priority]] = {"": _NO_PRIORITY} | {
+    f"<{text}>": (value >> 3, value & 7) if value < 192 else _NO_PRIORITY
+    for value in range(1000)
+    for text in {str(value), f"{value:02d}", f"{value:03d}"}
 }
-"""Priority text to facility and severity. A value over 191 means nothing: the line is read without them."""
+"""What a priority means. A value over 191 means nothing: the line is read without it."""
 
 _FRR_DAEMONS: Final = frozenset(
     [
@@ -45,7 +50,7 @@ _FRR_DAEMONS: Final = frozenset(
 
 _new = tuple.__new__
 
-_PRIORITY_TEXT: Final = re.compile(r"(?:\d{1,6} )?\s{0,8}<(\d{1,3})> ?")
+_PRIORITY_TEXT: Final = re.compile(r"(?:\d{1,6} )?\s{0,8}(<\d{1,3}>) ?")
 _STAMP: Final = (
     r"(?:([A-Z][a-z]{2} {1,2}\d{1,2} \d\d:\d\d:\d\d)([.,]\d{1,9})?(?: ([A-Z]{3,5})(?=:? ))?"
     r"|(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)([.,]\d{1,9})?(Z|[+-]\d\d:?\d\d)?)"
@@ -74,8 +79,7 @@ def split_priority(text: str) -> tuple[str, int | None, int | None]:
     match = _PRIORITY_TEXT.match(text)
     if match is None:
         return text, None, None
-    facility, severity = PRIORITY.get(match[1], NO_PRIORITY)
-    return text[match.end() :], facility, severity
+    return text[match.end() :], *PRIORITIES.get(match[1], _NO_PRIORITY)  # \d also takes digits of other scripts
 
 
 def read_header(body: str, clock: Clock, received: float | None) -> ParsedLine | None:
@@ -102,7 +106,7 @@ def read_header(body: str, clock: Clock, received: float | None) -> ParsedLine |
 def read_rfc5424(body: str, clock: Clock, facility: int | None, severity: int | None) -> ParsedLine | None:
     """Read what follows the priority of an RFC 5424 line; None when it is not one."""
     words = body.split(" ", 6)
-    if len(words) < 7 or not _VERSION.match(words[0]):
+    if len(words) < 7 or (words[0] != "1" and not _VERSION.match(words[0])):
         return None
     _, stamp, host, app, pid, message_id, rest = words
     when = None

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, tzinfo
-from typing import Final
+from typing import Final, TypeVar
 
 from logwarden.events import ParsedLine, Rejected
 from logwarden.parse.cisco import read_cisco
-from logwarden.parse.header import NO_PRIORITY, PRIORITY, read_header, read_rfc5424, split_priority
+from logwarden.parse.header import PRIORITIES, Priority, read_header, read_rfc5424, split_priority
 from logwarden.parse.payload import STRUCTURED_STARTS, refine
 from logwarden.parse.plain import read_plain
-from logwarden.parse.times import HALF_YEAR, Clock
+from logwarden.parse.times import HALF_YEAR, SECONDS, Clock
 
 MAX_LINE: Final = 65_536
 """Longest line in characters that is parsed; a longer one is rejected."""
 
 _APP: Final = re.compile(r"[A-Za-z_/.(-][^\s:\[]*\Z")
-_APP_CACHE_SIZE: Final = 8192
+_TAG_CACHE_SIZE: Final = 8192
+_LONGEST_TAG: Final = 128
 _BINARY_SAMPLE: Final = 4096
 
+_Value = TypeVar("_Value")
 _new = tuple.__new__
 
 
@@ -34,7 +36,9 @@ class LineParser:
 
     def __init__(self, timezone: tzinfo = UTC) -> None:
         self._clock = Clock(timezone)
-        self._stamps = self._clock.without_year_cache
+        self._minutes = self._clock.minutes
+        # Of tags seen before (``sshd[7]:``): format, app, process id; and of their names alone: format, app.
+        self._tags: dict[str, tuple[str, str, str]] = {}
         self._apps: dict[str, tuple[str, str]] = {}
 
     def parse(self, text: str, received: float | None = None) -> ParsedLine | Rejected:
@@ -47,50 +51,56 @@ class LineParser:
         received
             Unix seconds at which it was received: decides the year of timestamps without one.
         """
-        # The fast paths read a header whose timestamp and app were seen before. Anything else, and every first sight,
+        # The fast paths read a header whose minute and app were seen before. Anything else, and every first sight,
         # goes through the readers in _read, which fill the caches.
-        end = text.find(">", 2, 5)
-        when = self._stamps.get(text[end + 1 : end + 16])
-        if when is not None:
-            if received is not None and -HALF_YEAR < when - received < HALF_YEAR:
-                words = text[end + 16 :].split(" ", 3)
-                if len(words) == 4 and not words[0]:
-                    line = self._tagged(text, end, when, words, received)
-                    if line is not None:
-                        return line
-        elif text[end + 11 : end + 12] == "T" or text[end + 13 : end + 14] == "T":
-            line = self._rfc3339(text, end, received)
+        start = text.find(">", 2, 5) + 1
+        priority = PRIORITIES.get(text[:start])
+        if priority is not None and len(text) <= MAX_LINE:
+            minute = self._minutes.get(text[start : start + 12])
+            line = None
+            if minute is not None:
+                second = SECONDS.get(text[start + 12 : start + 15])
+                if second is not None and received is not None and -HALF_YEAR < minute + second - received < HALF_YEAR:
+                    words = text[start + 15 :].split(" ", 3)
+                    if len(words) == 4 and not words[0]:
+                        line = self._tagged(minute + second, words, priority, received)
+            elif text[start + 10 : start + 11] == "T" or text[start + 12 : start + 13] == "T":
+                line = self._rfc3339(text[start:], priority, received)
             if line is not None:
                 return line
         return self._read(text, received)
 
-    def _rfc3339(self, text: str, end: int, received: float | None) -> ParsedLine | None:
-        """Fast path for RFC 5424, and for RFC 3164 with an RFC 3339 timestamp; ``end`` is where the priority ends."""
-        if len(text) > MAX_LINE:
-            return None
-        body = text[end + 1 :]
+    def _rfc3339(self, body: str, priority: Priority, received: float | None) -> ParsedLine | None:
+        """Fast path for what follows the priority of RFC 5424, and of RFC 3164 with an RFC 3339 timestamp."""
         if body[:2] == "1 ":
-            facility, severity = PRIORITY.get(text[1:end], NO_PRIORITY) if text[:1] == "<" else NO_PRIORITY
-            line = read_rfc5424(body, self._clock, facility, severity)
+            line = read_rfc5424(body, self._clock, *priority)
             if line is None or line.message[:2] not in STRUCTURED_STARTS:
                 return line
             return refine(line, self._clock, received)
         words = body.split(" ", 3)
         if len(words) < 4 or (when := self._clock.iso(words[0])) is None:
             return None
-        return self._tagged(text, end, when, words, received)
+        return self._tagged(when, words, priority, received)
 
-    def _tagged(self, text: str, end: int, when: float, words: list[str], received: float | None) -> ParsedLine | None:
+    def _tagged(self, when: float, words: list[str], priority: Priority, received: float | None) -> ParsedLine | None:
         """The line of a known app. ``words``: anything, host, tag, message."""
         _, host, tag, message = words
+        known = self._tags.get(tag) or self._known_app(tag)
+        if known is None:
+            return None
+        line = _new(ParsedLine, (known[0], when, host, known[1], known[2], *priority, message))
+        return refine(line, self._clock, received) if message[:2] in STRUCTURED_STARTS else line
+
+    def _known_app(self, tag: str) -> tuple[str, str, str] | None:
+        """Format, app and process id of the tag of a known app, at its first sight."""
         name, bracket, pid = tag.partition("[")
         known = self._apps.get(name)
-        if known is None or (bracket and pid[-2:] != "]:") or len(text) > MAX_LINE or (end > 0 and text[0] != "<"):
+        if known is None or (bracket and (pid[-2:] != "]:" or name[-1:] == ":")):
             return None
-        form, app = known
-        facility, severity = PRIORITY.get(text[1:end], NO_PRIORITY)
-        line = _new(ParsedLine, (form, when, host, app, pid[:-2], facility, severity, message))
-        return refine(line, self._clock, received) if message[:2] in STRUCTURED_STARTS else line
+        found = (*known, pid[:-2])
+        if len(tag) <= _LONGEST_TAG:
+            _remember(self._tags, tag, found)
+        return found
 
     def _read(self, text: str, received: float | None) -> ParsedLine | Rejected:
         if len(text) > MAX_LINE:
@@ -114,10 +124,14 @@ class LineParser:
 
     def _remember_app(self, line: ParsedLine) -> None:
         """Let the fast path know the app of a line with an RFC 3164 header."""
-        if line.format in ("rfc3164", "frr") and _APP.match(line.app):
-            if len(self._apps) >= _APP_CACHE_SIZE:
-                self._apps.clear()
-            self._apps[line.app if line.pid else f"{line.app}:"] = (line.format, line.app)
+        if line.format in ("rfc3164", "frr") and len(line.app) <= _LONGEST_TAG and _APP.match(line.app):
+            _remember(self._apps, line.app if line.pid else f"{line.app}:", (line.format, line.app))
+
+
+def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:
+    if len(cache) >= _TAG_CACHE_SIZE:
+        cache.clear()
+    cache[key] = value
 
 
 def _is_binary(text: str) -> bool:

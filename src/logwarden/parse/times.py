@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from time import time
+from typing import TypeVar
 
 HALF_YEAR = 182.0 * 86400.0
 CACHE_SIZE = 8192
-_LAST_YEAR = 9999
+SECONDS = {f":{second:02d}": float(second) for second in range(60)} | {":60": 59.0}
+"""What follows the minute to seconds; a leap second counts as the second before it."""
+
+_LONGEST_FRACTION = len(".123456789")
 _FARTHEST_LEAP_YEAR = 8  # 1896 and 1904, 2096 and 2104
 
 MONTHS = {
@@ -30,6 +34,8 @@ ZONE_HOURS = {
 _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?$")
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)([.,]\d{1,9})?([Zz]|[+-]\d\d:?\d\d)?").fullmatch
 _NUMBERS = re.compile(r"\d+")
+
+_Value = TypeVar("_Value")
 
 
 def zone_of(text: str | None, default: tzinfo) -> tzinfo:
@@ -72,8 +78,9 @@ class Clock:
 
     def __init__(self, timezone: tzinfo) -> None:
         self._timezone = timezone
-        self.without_year_cache: dict[str, float] = {}
-        self._utc_seconds: dict[str, float] = {}
+        self.minutes: dict[str, float] = {}
+        """Unix seconds of minutes without a year, such as ``Mar  1 00:00`` (a zone stands behind it)."""
+        self._iso_minutes: dict[str, float] = {}
         self._with_year: dict[str, float | None] = {}
 
     def without_year(self, text: str, received: float | None, zone: str | None = None) -> float | None:
@@ -81,16 +88,16 @@ class Clock:
 
         Returns None when the text is not a possible time.
         """
-        key = text if zone is None else text + zone
-        known = self.without_year_cache.get(key)
-        # The second comparison also keeps a long-lived process right when the year has moved on.
-        if known is not None and abs(known - (time() if received is None else received)) < HALF_YEAR:
-            return known
+        key = text[:-3] if zone is None else text[:-3] + zone
+        minute, second = self.minutes.get(key), SECONDS.get(text[-3:])
+        if minute is not None and second is not None:
+            known = minute + second
+            # This also keeps a long-lived process right when the year has moved on.
+            if abs(known - (time() if received is None else received)) < HALF_YEAR:
+                return known
         found = self._nearest_year(text, _reference(received), zone_of(zone, self._timezone))
-        if found is not None:
-            if len(self.without_year_cache) >= CACHE_SIZE:
-                self.without_year_cache.clear()
-            self.without_year_cache[key] = found
+        if found is not None and second is not None:
+            _remember(self.minutes, key, found - second)
         return found
 
     def with_year(self, text: str, zone: str | None = None) -> float | None:
@@ -101,28 +108,32 @@ class Clock:
         except KeyError:
             pass
         found = self._from_numbers(text, zone_of(zone, self._timezone))
-        self._remember(key, found)
+        _remember(self._with_year, key, found)
         return found
 
     def iso(self, stamp: str) -> float | None:
         """Unix seconds of an RFC 3339 timestamp such as ``2026-11-22T20:00:01.123456+00:00``; None if it is not one.
 
-        The whole second is cached; the fraction and the usual ways to write UTC are read by hand, for speed.
+        The minute is cached; seconds and their fraction are read by hand, for speed.
         """
-        second = self._utc_seconds.get(stamp[:19])
-        if second is not None:
-            part = stamp[19:-1] if stamp[-1] == "Z" else stamp[19:-6] if stamp[-6:] == "+00:00" else ""
-            if part and part[0] == "." and part[1:].isdecimal():
-                return second + float(part)
+        zone_at = -1 if stamp[-1:] == "Z" else -6
+        minute = self._iso_minutes.get(stamp[:16] + stamp[zone_at:])
+        second = SECONDS.get(stamp[16:19])
+        if minute is not None and second is not None:
+            part = stamp[19:zone_at]
+            if not part:
+                return minute + second
+            if part[0] == "." and part[1:].isdecimal() and len(part) <= _LONGEST_FRACTION:
+                return minute + second + float(part)
         match = _RFC3339(stamp)
         if match is None:
             return None
         when = self.with_year(match[1], match[3])
-        if when is not None and match[3] in ("Z", "+00:00"):
-            if len(self._utc_seconds) >= CACHE_SIZE:
-                self._utc_seconds.clear()
-            self._utc_seconds[match[1]] = when
-        return None if when is None else when + fraction(match[2])
+        if when is None:
+            return None
+        if match[3] == "Z" or len(match[3] or "") == len("+00:00"):
+            _remember(self._iso_minutes, stamp[:16] + match[3], when - SECONDS[stamp[16:19]])
+        return when + fraction(match[2])
 
     def named_month(self, year: str, month: str, day: str, clock: str, zone: str | None = None) -> float | None:
         """Unix seconds from ``2018``, ``Apr``, ``20``, ``13:15:07``."""
@@ -130,11 +141,6 @@ class Clock:
         if number is None:
             return None
         return self.with_year(f"{year}-{number:02d}-{day} {clock}", zone)
-
-    def _remember(self, key: str, value: float | None) -> None:
-        if len(self._with_year) >= CACHE_SIZE:
-            self._with_year.clear()
-        self._with_year[key] = value
 
     def _from_numbers(self, text: str, zone: tzinfo) -> float | None:
         numbers = [int(number[:9]) for number in _NUMBERS.findall(text)]
@@ -161,6 +167,12 @@ class Clock:
             if best is not None:
                 break
         return best
+
+
+def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:
+    if len(cache) >= CACHE_SIZE:
+        cache.clear()
+    cache[key] = value
 
 
 def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int, zone: tzinfo) -> float | None:
