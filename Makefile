@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?=
 SPEED ?= 20
+MINUTES ?= 3
 REPLAY ?= $(firstword $(sort $(wildcard lab/recordings/test*)))
 ARGS ?=
 # Such as "-n 2 --dist loadgroup", to run tests in several processes.
@@ -70,9 +71,9 @@ constraints: .venv/.dev ## Resolve the newest versions of all dependencies into 
 ##@ Produce
 
 .PHONY: lab
-lab: .venv/.serve ## Run the lab network for a simulated day and record it into var/recording (root on Linux)
+lab: .venv/.made ## Run the lab network for some minutes and record it into var/recording (root on Linux; MINUTES=3)
 	sh scripts/system-packages.sh
-	$(BIN)/python -m lab $(or $(ARGS),record --out var/recording)
+	$(BIN)/python -m lab $(or $(ARGS),record --minutes $(MINUTES) --out var/recording)
 
 .PHONY: builtin-model
 builtin-model: .venv/.dev ## Train the model revision that the package carries

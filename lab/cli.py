@@ -11,7 +11,7 @@ from pathlib import Path
 from lab import SIMULATED_DAY_SECONDS
 from lab.events import FAULTS, HELD_OUT_KINDS, KINDS, MAINTENANCE
 from lab.instance import clean, obstacles, run_inside
-from lab.plan import QUIET_SECONDS, chosen_kinds
+from lab.plan import QUIET_SECONDS, chosen_kinds, quiet_seconds
 from lab.record import Order, record
 
 EXAMPLES = """\
@@ -69,8 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     rec.add_argument(
         "--quiet-seconds",
         type=float,
-        default=QUIET_SECONDS,
-        help=f"normal life at the beginning (default {QUIET_SECONDS:.0f})",
+        help=f"normal life at the beginning (default {QUIET_SECONDS:.0f}, or a sixth of a shorter recording)",
     )
     end = commands.add_parser("clean", help="end an instance that is still running")
     end.add_argument("--instance", default="a")
@@ -95,16 +94,14 @@ def _record(given: argparse.Namespace, arguments: Sequence[str]) -> int:
         raise ValueError(problem)
     if not os.environ.get("LOGWARDEN_LAB_INSIDE"):
         return run_inside(given.instance, arguments)
+    seconds = given.minutes * 60
+    quiet = quiet_seconds(seconds) if given.quiet_seconds is None else given.quiet_seconds
     order = Order(
-        given.seed,
-        given.minutes * 60,
-        given.out.resolve(),
-        given.instance,
-        kinds,
-        given.faults_per_day,
-        given.quiet_seconds,
-    )
-    record(order)
+        given.seed, seconds, given.out.resolve(), given.instance, kinds, given.faults_per_day, quiet
+    )  # fmt: skip
+    recorded = record(order)
+    print(f"Recorded into {given.out}: {recorded.lines:,} lines, {recorded.faults} faults and their labels.")
+    print(f"Look at it: .venv/bin/logwarden detect {given.out}")
     return 0
 
 

@@ -43,15 +43,15 @@ def obstacles() -> str:
     """Why no recording can be made here; empty when one can."""
     if sys.platform != "linux":
         return "the lab needs Linux (network namespaces)"
-    missing = missing_packages()
-    if missing:
-        return (
+    problems = []
+    if os.geteuid() != 0:
+        problems.append("the lab needs root, to make namespaces: run it with sudo")
+    if missing := missing_packages():
+        problems.append(
             "programs are missing; install their Debian packages:\n"
             f"  apt-get install --no-install-recommends {' '.join(missing)}"
         )
-    if os.geteuid() != 0:
-        return "the lab needs root, to make namespaces: run it with sudo"
-    return ""
+    return "\n".join(problems)
 
 
 def missing_packages() -> list[str]:
@@ -76,7 +76,7 @@ def run_inside(instance: str, arguments: Sequence[str]) -> int:
         If an instance of this name is running.
     """
     if running_pid(instance):
-        raise RuntimeError(f"instance {instance} is running; end it with: lab clean")
+        raise RuntimeError(f"instance {instance} is running; end it with: python3 -m lab clean --instance {instance}")
     # setpriv: if this process is killed outright, the instance must not outlive it.
     command = ["setpriv", "--pdeathsig", "KILL", *UNSHARE, sys.executable, "-m", "lab"]
     environment = os.environ | {"LOGWARDEN_LAB_INSIDE": "1", "PYTHONPATH": own_repository()}

@@ -10,7 +10,7 @@ from lab import SIMULATED_DAY_SECONDS
 from lab.events import FAULTS, HELD_OUT_KINDS, KINDS, MAINTENANCE
 
 QUIET_SECONDS = 120.0
-"""Normal life at the beginning of every recording."""
+"""Normal life at the beginning of a recording; a sixth of a short one."""
 SHORTEST_GAP = 25.0
 SETTLE_SECONDS = 4.0
 _MEAN_FAULT = 52.0
@@ -86,6 +86,11 @@ def steps(
         gap = quiet_seconds + rng.uniform(0, 10) if first else gap
         yield Step(kind.name, gap, rng.uniform(*kind.seconds), rng.randrange(2**31))
         first = False
+
+
+def quiet_seconds(seconds: float) -> float:
+    """Normal life at the beginning of a recording of so many seconds."""
+    return min(QUIET_SECONDS, seconds / 6)
 
 
 def first_hour(seed: int) -> float:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 from lab import SIMULATED_DAY_SECONDS
 from lab.events import HELD_OUT_KINDS, KINDS, Scene
 from lab.network import Network
-from lab.plan import QUIET_SECONDS, SETTLE_SECONDS, Step, first_hour, steps
+from lab.plan import SETTLE_SECONDS, Step, first_hour, steps
 from lab.topology import LOGGING_HOSTS
 
 RECOVERY_SECONDS = 180.0
@@ -35,7 +36,14 @@ class Order:
     instance: str
     kinds: tuple[str, ...]
     faults_per_day: float
-    quiet_seconds: float = QUIET_SECONDS
+    quiet_seconds: float
+
+
+class Recorded(NamedTuple):
+    """What a recording holds."""
+
+    lines: int
+    faults: int
 
 
 def stamp(moment: float) -> str:
@@ -99,7 +107,7 @@ class Progress:
             pass
 
 
-def record(order: Order) -> None:
+def record(order: Order) -> Recorded:
     """Record into ``order.folder``; the caller runs this inside the instance's namespaces.
 
     Raises
@@ -139,6 +147,7 @@ def record(order: Order) -> None:
     _compress(order.folder / "lines.log")
     if failure is not None:
         raise failure
+    return Recorded(lines, sum(entry["type"] == "fault" for entry in truth))
 
 
 def _play(

@@ -19,6 +19,10 @@ pick() {
             return
         fi
     done
+    if ! command -v "$1" >/dev/null; then
+        echo "Logwarden needs Python 3.11 or newer; there is no $1 here. On Debian or Ubuntu: apt-get install python3 python3-venv" >&2
+        exit 1
+    fi
     found=$("$1" -c 'import platform; print("Python " + platform.python_version())' 2>/dev/null) || found="not a Python that runs"
     echo "Logwarden needs Python 3.11 or newer; $1 is $found." >&2
     echo "Install a newer one and name it: make install PYTHON=/path/to/python3.12" >&2

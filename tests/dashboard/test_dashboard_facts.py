@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from logwarden.api.record import Evidence, EvidenceKind, Explanation, LogLine, Origin
-from logwarden.dashboard import charts, commands, facts, views
+from logwarden.dashboard import charts, facts, views
 from logwarden.store import ListenerStatus
 from tests.dashboard.generate import FAULTS, make_record
 
@@ -79,19 +79,15 @@ def test_lines_name_file_and_number_or_topic_and_offset() -> None:
     assert facts.line_origin(Origin(stream="netlogs-raw/0", first=1, last=20), line) == "netlogs-raw/0 offset 17"
 
 
-def listener(protocol: str, port: int, address: str = "127.0.0.1", path: str = "") -> ListenerStatus:
-    return ListenerStatus(name=protocol, protocol=protocol, address=address, port=port, path=path)
+def listener(protocol: str, port: int) -> ListenerStatus:
+    return ListenerStatus(name=protocol, protocol=protocol, address="127.0.0.1", port=port)
 
 
-def test_a_command_per_port() -> None:
-    listeners = [listener("udp", 5514), listener("tcp", 5514), listener("http", 8080, "0.0.0.0", "/v1/logs")]
-    assert commands.examples(listeners) == [
-        "logger -n 127.0.0.1 -P 5514 -d 'hello from me'",
-        "curl --data-binary 'hello from me' http://127.0.0.1:8080/v1/logs",
-    ]
-    assert commands.examples([listener("tcp", 601, "::")]) == ["logger -n ::1 -P 601 -T 'hello from me'"]
-    assert commands.describe(listeners) == "udp/tcp 5514 and http 8080"
-    assert commands.describe([]) == ""
+def test_ports_in_words() -> None:
+    listeners = [listener("udp", 5514), listener("tcp", 5514), listener("tls", 6514), listener("https", 8080)]
+    assert facts.ports(listeners) == "UDP/TCP 5514, TLS 6514 and HTTPS 8080"
+    assert facts.ports(listeners[:1]) == "UDP 5514"
+    assert facts.ports([]) == ""
 
 
 @pytest.mark.parametrize("hours", [0.01, 1, 24, 24 * 30, 24 * 3000])

@@ -38,6 +38,25 @@ def test_without_root_it_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     assert "needs root" in capsys.readouterr().err
 
 
+def test_without_root_and_programs_it_says_both(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(instance, "PROGRAMS", {"no-such-program": "some-package"})
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert cli.main(["record", "--out", "unused"]) == 2
+    said = capsys.readouterr().err
+    assert "needs root" in said
+    assert "some-package" in said
+
+
+def test_elsewhere_it_says_that_it_needs_linux(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert cli.main(["record", "--out", "unused"]) == 2
+    assert "needs Linux" in capsys.readouterr().err
+
+
 def test_cleaning_an_unknown_instance_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["clean", "--instance", "never-started"]) == 0
     assert "nothing was running" in capsys.readouterr().out

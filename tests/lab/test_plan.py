@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.events import FAULTS, HELD_OUT_KINDS, KINDS, MAINTENANCE
-from lab.plan import QUIET_SECONDS, SHORTEST_GAP, chosen_kinds, deck, first_hour, steps
+from lab.plan import QUIET_SECONDS, SHORTEST_GAP, chosen_kinds, deck, first_hour, quiet_seconds, steps
 
 
 def test_a_seed_gives_the_same_plan_again() -> None:
@@ -38,6 +38,11 @@ def test_every_kind_comes_before_any_comes_again() -> None:
 
 def test_no_faults_leaves_only_maintenance() -> None:
     assert {step.kind for step in islice(steps(1, FAULTS, 0), 60)} == set(MAINTENANCE)
+
+
+def test_a_short_recording_is_not_all_quiet() -> None:
+    assert quiet_seconds(24 * 60) == QUIET_SECONDS
+    assert quiet_seconds(3 * 60) == 30
 
 
 def test_held_out_kinds_exist_and_can_be_left_out() -> None:

@@ -121,9 +121,14 @@ def test_results_wait_while_the_store_refuses(
             pass
         loop.commit()
         assert loop.problem == "the disk is full"
+        reached = loop.block
+        assert not loop.step(0)
+        assert loop.block == reached, "it reads on although it cannot store"
+        with pytest.raises(StoreError, match="the disk is full"):
+            loop.finish(reached)
         assert store.totals().lines == 0
         monkeypatch.setattr(store, "commit", whole_commit)
-        loop.commit()
+        run_to_the_end(loop)
         assert loop.problem == ""
     assert contents(tmp_path / "store.db") == contents(tmp_path / "whole.db")
 

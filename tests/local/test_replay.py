@@ -79,6 +79,7 @@ def test_lines_arrive_in_order_with_their_recorded_distances(
     expected = raw_lines(2)
     times = received(items)
     assert texts(items) == [line for _, line in expected]
+    assert {peer for item in items if isinstance(item, Batch) for peer in item.peers or ()} == {"10.0.0.1"}
     shift = times[0] - expected[0][0]
     assert shift % 60 == pytest.approx(0, abs=1e-3)
     assert times[-1] - times[0] == pytest.approx(recording.seconds, abs=1e-3)
@@ -114,9 +115,9 @@ def test_a_replay_goes_on_after_a_stop_without_a_gap_or_a_repeat(recording: Reco
         wait_until_finished(replay)
     items = items_of(tmp_path / "data")
     whole = received(items)
-    assert texts(items) == [raw.decode() for _, raw in recording.lines()]
+    assert texts(items) == [raw.decode() for _, _, raw in recording.lines()]
     shift = whole[0] - RECORDING_START
-    assert whole == pytest.approx([at + shift for at, _ in recording.lines()], abs=1e-3)
+    assert whole == pytest.approx([at + shift for at, _, _ in recording.lines()], abs=1e-3)
     spool = Spool(tmp_path / "data" / "spool")
     assert Replay(recording, 60.0, spool, tmp_path / "data").finished
     spool.close()
@@ -128,6 +129,27 @@ def test_a_recording_is_not_put_between_later_lines(recording: Recording, tmp_pa
         spool.durable().result(10)
         with pytest.raises(InvalidInputError, match="new folder with --data-dir"):
             Replay(recording, 20.0, spool, tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"replay-day-1": 17', "[]", '{"replay-day-1": "soon"}', "\udcff"])
+def test_a_damaged_note_of_earlier_replays_is_told(recording: Recording, tmp_path: Path, content: str) -> None:
+    (tmp_path / "replays.json").write_text(content, errors="surrogateescape")
+    with Spool(tmp_path / "spool") as spool, pytest.raises(InvalidInputError, match=r"replays\.json is damaged"):
+        Replay(recording, 20.0, spool, tmp_path)
+
+
+def test_a_write_that_fails_leaves_the_note_of_earlier_replays(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "replays.json").write_text('{"replay-other": 60}')
+
+    def power_cut(_handle: int) -> None:
+        raise OSError("the power went")
+
+    monkeypatch.setattr("logwarden.local.replay.os.fsync", power_cut)
+    with Spool(tmp_path / "spool") as spool, pytest.raises(OSError, match="the power went"):
+        Replay(recording, 20.0, spool, tmp_path)
+    assert (tmp_path / "replays.json").read_text() == '{"replay-other": 60}'
 
 
 @pytest.mark.parametrize("content", ["", "no recorded line\n"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -68,10 +70,15 @@ def test_what_arrives_by_every_way_is_stored_and_the_status_tells_the_ports(up: 
         ("http", "http"),
     }
     assert status.listeners[1].port == one.port("syslog TCP")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"", (HOST, one.port("syslog UDP")))
+    assert httpx.post(url, content=b"").status_code == 400
     assert one.stop() == 0
     stopped = status_of(store)
     assert stopped is not None
     assert stopped.phase is Phase.STOPPED
+    counts = {one.name: (one.received, one.malformed, one.dropped, one.refused) for one in stopped.listeners}
+    assert counts == {"udp": (2, 1, 0, 0), "tcp": (100, 0, 0, 0), "http": (1, 0, 0, 1)}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -180,6 +187,27 @@ def test_live_lines_survive_a_kill(up: Start, tmp_path: Path, model: DetectionMo
     assert stored_lines(tmp_path / "rerun.db") == sent
 
 
+def test_results_that_cannot_be_stored_at_the_end_are_no_success(up: Start, tmp_path: Path) -> None:
+    store = tmp_path / "d" / "logwarden.db"
+    one = up("--data-dir", str(tmp_path / "d"))
+    one.wait_for("Stop with Ctrl-C")
+    send(one, 10)
+    wait_until_stored(store, 10)
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        connection.execute("ALTER TABLE counters RENAME TO hidden")
+    send(one, 10)
+    one.wait_for("trying again")
+    assert one.stop() == 1
+    assert "not all results are stored" in one.text
+    assert "Traceback" not in one.text
+    with contextlib.closing(sqlite3.connect(store)) as connection:
+        connection.execute("ALTER TABLE hidden RENAME TO counters")
+    again = up("--data-dir", str(tmp_path / "d"))
+    wait_until_stored(store, 20)
+    assert again.stop() == 0
+    assert stored_lines(store) == 20
+
+
 def test_a_second_signal_ends_it_at_once(up: Start, tmp_path: Path) -> None:
     count = write_recording(tmp_path / "day", minutes=60)
     one = up("--data-dir", str(tmp_path / "d"), "--replay", str(tmp_path / "day"), "--speed", "max")
@@ -278,6 +306,34 @@ def test_a_checked_file_is_ok(pipeline_file: Path) -> None:
     assert done.stdout == f"{pipeline_file}: OK, LogPipeline test with AnomalyModel test\n"
 
 
+CLUSTER = (
+    PIPELINE.replace("    http:", "    nodes: true\n    http:")
+    .replace(f'"{MODEL}"}}', f'"{MODEL}"}}, unit: {{kind: Session, session: {{key: "blk_"}}}}')
+    .rstrip()
+    + """
+  kafka: {bootstrapServers: "kafka:9092"}
+  store: {databaseSecretRef: {name: db, key: uri}}
+  alerts: {minimumSeverity: critical}
+"""
+)
+NOT_USED = (
+    "not used on one machine: LogPipeline test spec.collect.nodes, spec.kafka, spec.store.databaseSecretRef, "
+    "spec.alerts; AnomalyModel test spec.unit"
+)
+
+
+def test_fields_that_have_no_effect_are_named_by_a_check_and_at_the_start(up: Start, tmp_path: Path) -> None:
+    file = tmp_path / "cluster.yaml"
+    file.write_text(CLUSTER)
+    command = [sys.executable, "-m", "logwarden", "up", "-f", str(file), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [f"{file}: OK, LogPipeline test with AnomalyModel test", NOT_USED]
+    one = up("--data-dir", str(tmp_path / "d"), file=file)
+    one.wait_for("Stop with Ctrl-C")
+    assert NOT_USED in one.text.splitlines()
+    assert one.stop() == 0
+
+
 @pytest.mark.parametrize(("protocol", "name"), [("udp", "udp"), ("tcp", "tcp")])
 def test_a_taken_port_is_named_with_its_field_and_its_option(tmp_path: Path, protocol: str, name: str) -> None:
     kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
@@ -323,6 +379,7 @@ UNTRAINED = PIPELINE.replace(f'"{MODEL}"', "google/flan-t5-base")
         ((*FREE, "--secrets", "/nowhere"), WITH_TOKEN, "/nowhere/ingest/token cannot be read"),
         ((), NOTHING, "nothing to listen on"),
         (FREE, UNTRAINED, "has not been trained yet"),
+        (("--check",), CLUSTER.replace("blk_", "blk_("), "spec.unit.session.key: found 'blk_(', allowed: a regular"),
         ((), "kind: LogPipeline", "apiVersion"),
     ],
 )

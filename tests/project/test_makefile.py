@@ -59,6 +59,13 @@ def test_install_names_a_python_that_is_too_old(bare_checkout: Path) -> None:
     assert not (bare_checkout / ".venv").exists()
 
 
+def test_install_says_what_to_do_where_there_is_no_python(bare_checkout: Path) -> None:
+    done = make("install", "PYTHON=no-such-python", folder=bare_checkout)
+    assert done.returncode != 0
+    assert "there is no no-such-python here" in done.stderr
+    assert "apt-get install python3 python3-venv" in done.stderr
+
+
 def test_install_names_the_package_that_has_venv(bare_checkout: Path) -> None:
     bare = python(bare_checkout, "*ensurepip*) exit 1 ;;\n*version_info\\[1\\]*) echo python3.12-venv ;;\n*) exit 0 ;;")
     done = make("install", f"PYTHON={bare}", folder=bare_checkout)

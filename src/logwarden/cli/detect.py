@@ -7,15 +7,19 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from logwarden.cli.common import console
+from logwarden.cli.results import printable
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from logwarden.api.record import AnomalyRecord
     from logwarden.detect import Detector
     from logwarden.detect.history import Sink, StoreSink, Summary
@@ -27,6 +31,7 @@ logwarden detect /var/log/syslog
 logwarden detect '/var/log/remote/**/*.log.gz' --output anomalies.ndjson --summary summary.json
 journalctl -o short-iso --since today | logwarden detect -
 logwarden detect /var/log/syslog --store ./logwarden.db
+logwarden detect --follow /var/log/syslog
 """
 
 _SHOWN = 20
@@ -49,36 +54,103 @@ def command(
         typer.Option(min=0.0, max=1.0, help="Score from which a unit is an anomaly; default: the model's."),
     ] = None,
     store: Annotated[
-        Path | None, typer.Option(help="Keep results in this store too; a rerun goes on where it stopped.")
+        str | None,
+        typer.Option(metavar="FILE_OR_URL", help="Keep results in this store too; a rerun goes on where it stopped."),
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what is added to the files, across their rotation.")
+    ] = False,
 ) -> None:
     """Find anomalies in log files.
 
     Prints the most important anomalies with their explanation. Records go to --output, one JSON object a line.
+    With --follow it prints each one when it is found, until Ctrl-C.
     """
-    from logwarden.cli.loading import load_model
-    from logwarden.detect import Detector
-    from logwarden.detect.history import detect
-    from logwarden.sources.files import expand, read_files
+    from logwarden.sources.files import expand
 
+    for option, target in (("--output", output), ("--summary", summary)):
+        _check_target(option, target)
     paths = expand(inputs)
-    detector = Detector(load_model(model), "detect", threshold=threshold)
+    plan = _Plan(paths, model, threshold, output, store)
     top = _Top(_SHOWN)
-    with ExitStack() as stack:
-        batches: Iterable[Batch] = read_files(paths)
-        sinks: list[Sink] = [top]
-        if output is not None:
-            sinks.append(_RecordWriter(stack.enter_context(_replacing(output))))
-        if store is not None:
-            sink = stack.enter_context(_open_store(store, paths, detector))
-            sinks.append(sink)
-            batches = sink.unread(batches)
-        result = detect(detector, batches, sinks, stack.enter_context(_progress(paths)))
+    result = _follow(plan) if follow else _read(plan, top)
     if summary is not None:
         with _replacing(summary) as file:
             file.write(json.dumps(result.to_json(), indent=2) + "\n")
     if "-" not in (str(output), str(summary)):
         _show(top, result, output)
+    if result.problem:
+        raise InvalidInputError(result.problem)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to read, with what, and where results go."""
+
+    paths: list[str]
+    model: str
+    threshold: float | None
+    output: Path | None
+    store: str | None
+
+    def detector(self) -> Detector:
+        from logwarden.cli.loading import load_model
+        from logwarden.detect import Detector
+
+        return Detector(load_model(self.model), "detect", threshold=self.threshold)
+
+
+def _read(plan: _Plan, top: _Top) -> Summary:
+    """Read everything once."""
+    from logwarden.detect.history import detect
+    from logwarden.sources.files import read_files
+
+    detector = plan.detector()
+    with ExitStack() as stack:
+        batches: Iterable[Batch] = read_files(plan.paths)
+        sinks: list[Sink] = [top]
+        if plan.output is not None:
+            sinks.append(_RecordWriter(stack.enter_context(_replacing(plan.output))))
+        if plan.store is not None:
+            sink = stack.enter_context(_open_store(plan.store, "detect", plan.paths, detector))
+            sinks.append(sink)
+            batches = sink.unread(batches)
+        return detect(detector, batches, sinks, stack.enter_context(_progress()))
+
+
+def _follow(plan: _Plan) -> Summary:
+    """Read what is there and what is added, until a signal."""
+    from logwarden.detect.history import collect
+    from logwarden.local.following import judged, known_files
+    from logwarden.local.signals import stop_on_signals
+    from logwarden.sources.follow import follow_files
+
+    with ExitStack() as stack:
+        stopping = stack.enter_context(stop_on_signals())
+        detector = plan.detector()
+        sinks: list[Sink] = []
+        if plan.output is not None:
+            sinks.append(_RecordWriter(stack.enter_context(_appending(plan.output))))
+        if str(plan.output) != "-":
+            sinks.append(_Printer())
+        sink = None
+        if plan.store is not None:
+            sink = stack.enter_context(_open_store(plan.store, "follow", plan.paths, detector))
+            sinks.append(sink)
+        known = known_files(plan.paths, sink.positions) if sink is not None else {}
+        items = follow_files(plan.paths, stopped=stopping.is_set, known=known)
+        console().print(f"Following {', '.join(plan.paths)}. Stop with Ctrl-C.", markup=False, soft_wrap=True)
+        return collect(detector, judged(items, detector, sink), sinks)
+
+
+def _check_target(option: str, path: Path | None) -> None:
+    """Say before anything is read what could not be written after it."""
+    if path is None or str(path) == "-":
+        return
+    if path.is_dir():
+        raise InvalidInputError(f"{option} {path} is a folder: name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}")
 
 
 class _Top:
@@ -98,6 +170,17 @@ class _Top:
         return sorted((record for _, _, record in self._heap), key=lambda record: record.start)
 
 
+class _Printer:
+    """Shows records on standard output as they come."""
+
+    def __init__(self) -> None:
+        self._screen = console(stderr=False)
+
+    def __call__(self, outcome: Outcome) -> None:
+        for record in outcome.records:
+            _show_record(self._screen, record)
+
+
 class _RecordWriter:
     """Writes records as NDJSON."""
 
@@ -107,6 +190,18 @@ class _RecordWriter:
     def __call__(self, outcome: Outcome) -> None:
         for record in outcome.records:
             self._file.write(record.model_dump_json() + "\n")
+        if outcome.records:
+            self._file.flush()
+
+
+@contextmanager
+def _appending(path: Path) -> Iterator[IO[str]]:
+    """Open a file to add to it; ``-`` is standard output."""
+    if str(path) == "-":
+        yield sys.stdout
+        return
+    with path.open("a", encoding="utf-8") as file:
+        yield file
 
 
 @contextmanager
@@ -125,24 +220,28 @@ def _replacing(path: Path) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _open_store(path: Path, inputs: list[str], detector: Detector) -> Iterator[StoreSink]:
+def _open_store(place: str, purpose: str, inputs: list[str], detector: Detector) -> Iterator[StoreSink]:
+    """Open a store at the place that an earlier run for the same purpose has reached in the same files."""
     from hashlib import blake2b
 
     from logwarden.detect.history import StoreSink
     from logwarden.sources.files import stream_name
+    from logwarden.sources.follow import first_line_hash
     from logwarden.store import Store
 
     if "-" in inputs:
         raise InvalidInputError("--store cannot resume standard input: save it to a file, or use --output")
-    streams = "\0".join(stream_name(name) for name in inputs)
+    # By its first line a new file of the same name is told from the one that was read.
+    begun = [f" {first_line_hash(name)}" if purpose == "detect" else "" for name in inputs]
+    streams = "\0".join(stream_name(name) + first for name, first in zip(inputs, begun, strict=True))
     digest = blake2b(f"{detector.model.revision}\0{detector.threshold}\0{streams}".encode(), digest_size=6).hexdigest()
-    sink = StoreSink(Store.open(path), f"detect-{digest}", detector)
+    sink = StoreSink(Store.open(place), f"{purpose}-{digest}", detector)
     yield sink
     sink.commit()
 
 
 @contextmanager
-def _progress(paths: list[str]) -> Iterator[Callable[[Summary], None]]:
+def _progress() -> Iterator[Callable[[Summary], None]]:
     """Show lines, rate and anomalies so far on a terminal."""
     screen = console()
     if not screen.is_terminal:
@@ -158,23 +257,36 @@ def _progress(paths: list[str]) -> Iterator[Callable[[Summary], None]]:
         yield update
 
 
+def _show_record(screen: Console, record: AnomalyRecord) -> None:
+    heading = (
+        f"{record.start:%Y-%m-%d %H:%M:%S}  {record.severity.value.upper():8}  {record.source.host}  "
+        f"score {record.score:.2f}  {record.origin.stream.removeprefix('file:')}:{record.origin.first}"
+    )
+    screen.print(
+        printable(heading),
+        style=_STYLES[record.severity.value],
+        markup=False,
+        soft_wrap=True,
+    )
+    if record.explanation is not None:
+        _print(screen, f"  {printable(record.explanation.text)}")
+
+
 def _show(top: _Top, result: Summary, output: Path | None) -> None:
     screen = console(stderr=False)
-    for record in top.in_time_order():
-        screen.print(
-            f"{record.start:%Y-%m-%d %H:%M:%S}  {record.severity.value.upper():8}  {record.source.host}  "
-            f"score {record.score:.2f}  {record.origin.stream.removeprefix('file:')}:{record.origin.first}",
-            style=_STYLES[record.severity.value],
-            markup=False,
-            soft_wrap=True,
-        )
-        if record.explanation is not None:
-            screen.print(f"  {record.explanation.text}", markup=False)
-    if result.anomalies > _SHOWN:
+    shown = top.in_time_order()
+    for record in shown:
+        _show_record(screen, record)
+    if shown and result.anomalies > len(shown):
         where = f"all are in {output}" if output else "write all with --output FILE"
-        screen.print(f"… the {_SHOWN} highest of {result.anomalies:,} anomalies; {where}", markup=False)
-    screen.print(
+        _print(screen, f"… the {len(shown)} highest of {result.anomalies:,} anomalies; {where}")
+    _print(
+        screen,
         f"{result.lines:,} lines, {result.units:,} units, {result.anomalies:,} anomalies in {result.cases:,} cases, "
         f"{result.rejected:,} rejected; {result.seconds:.1f} s, {result.lines_per_second:,.0f} lines/s",
-        markup=False,
     )
+
+
+def _print(screen: Console, text: str) -> None:
+    """Print text as it is: wrapped between words on a terminal, not wrapped for a program that reads it."""
+    screen.print(text, markup=False, soft_wrap=not screen.is_terminal)

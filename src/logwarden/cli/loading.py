@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from logwarden.cli.common import data_dir
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 
 def load_model(reference: str) -> DetectionModel:
     """Load the revision that ``reference`` names: builtin, active, an id, a path or a URI."""
-    from logwarden.detect import DetectionModel
+    from logwarden.local.revision import load
     from logwarden.revisions import open_revision
 
-    revision = open_revision(reference, root=data_dir() / "models")
-    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))
+    return load(open_revision(reference, root=data_dir() / "models"))

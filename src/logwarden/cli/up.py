@@ -78,8 +78,15 @@ def command(
     if exit_after_replay and replay is None:
         raise InvalidInputError("--exit-after-replay needs --replay RECORDING")
     chosen = _choose(file, pipeline)
+
+    from logwarden.local.unused import unused_fields
+
+    unused = unused_fields(chosen.pipeline, chosen.model)
     if check:
         print(f"{file}: OK, LogPipeline {chosen.pipeline.name} with AnomalyModel {chosen.model.name}")
+    if unused:
+        print(unused, file=sys.stdout if check else sys.stderr)
+    if check:
         return
 
     from logwarden.dashboard import launch

@@ -38,7 +38,9 @@ def buckets(start: datetime, end: datetime, step: int) -> range:
 
 def _time_axis(shown: range, *, labels: bool) -> alt.X:
     form = "%H:%M" if shown.stop - shown.start <= _A_DAY else "%d %b %H:%M"
-    axis = alt.Axis(title=None, labels=labels, ticks=labels, grid=False, labelOverlap=True, tickCount=6, format=form)
+    axis = alt.Axis(
+        title=None, labels=labels, ticks=labels, grid=False, labelOverlap=True, tickCount=6, format=form, labelPadding=4
+    )
     # The data reach from the first to the last interval in both charts, so that times stand above each other.
     return alt.X("time:T", scale=alt.Scale(nice=False), axis=axis)
 

@@ -9,20 +9,21 @@ from typing import TextIO
 
 from logwarden import __version__
 from logwarden.api.record import AnomalyRecord
+from logwarden.local.commands import url
 from logwarden.local.ports import Endpoint
 
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+_SYSLOG = ("udp", "tcp", "tls")
 
 
 def banner(
-    *, pipeline: str, revision: str, endpoints: Sequence[Endpoint], store: str, left_out: Sequence[str], replaying: str
+    *, pipeline: str, revision: str, endpoints: Sequence[Endpoint], commands: Sequence[str], store: str, replaying: str
 ) -> str:
     """Return the text that says what listens where and how to feed it."""
     lines = [f"Logwarden {__version__}: pipeline {pipeline}, model revision {revision}", ""]
     lines += [f"  {_label(endpoint):<22}{_where(endpoint)}" for endpoint in endpoints]
     lines += [f"  {'results':<22}{store}"]
-    lines += [f"  {name + ' (TLS)':<22}left out: TLS listeners are served in a cluster only" for name in left_out]
-    lines += ["", *_hints(endpoints)]
+    if commands:
+        lines += ["", "Send it a line:", *(f"  {command}" for command in commands)]
     if replaying:
         lines += ["", replaying]
     return "\n".join([*lines, "", "Stop with Ctrl-C.", ""])
@@ -58,34 +59,13 @@ def status_text(lines: int, anomalies: int, newest: AnomalyRecord | None, notes:
     return " · ".join([*parts, *notes])
 
 
-def reachable(endpoint: Endpoint) -> tuple[str, int]:
-    """Return the address at which this machine reaches an endpoint."""
-    return _ANY_ADDRESS.get(endpoint.host, endpoint.host), endpoint.port
-
-
 def _label(endpoint: Endpoint) -> str:
     if endpoint.protocol == "page":
         return "dashboard"
-    return "HTTP" if endpoint.protocol == "http" else f"syslog {endpoint.protocol.upper()} ({endpoint.name})"
+    if endpoint.protocol in _SYSLOG:
+        return f"syslog {endpoint.protocol.upper()} ({endpoint.name})"
+    return endpoint.protocol.upper()
 
 
 def _where(endpoint: Endpoint) -> str:
-    if endpoint.protocol in ("udp", "tcp"):
-        return str(endpoint)
-    return _url(endpoint) + ("/v1/logs" if endpoint.protocol == "http" else "")
-
-
-def _url(endpoint: Endpoint) -> str:
-    host, port = reachable(endpoint)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _hints(endpoints: Sequence[Endpoint]) -> list[str]:
-    hints = []
-    for endpoint in endpoints:
-        host, port = reachable(endpoint)
-        if endpoint.protocol in ("udp", "tcp"):
-            hints.append(f"  logger --{endpoint.protocol} --server {host} --port {port} 'hello from this machine'")
-        elif endpoint.protocol == "http":
-            hints.append(f"  curl --data-binary @/var/log/syslog {_url(endpoint)}/v1/logs")
-    return ["Send it logs:", *hints] if hints else []
+    return str(endpoint) if endpoint.protocol in _SYSLOG else url(endpoint)

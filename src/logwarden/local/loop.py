@@ -17,6 +17,7 @@ _COMMIT_SECONDS = 1.0
 _COMMIT_LINES = 20_000
 _IDLE_COMMIT_SECONDS = 30.0
 _RETRY_SECONDS = 1.0
+_FINISH_SECONDS = 5.0
 _BLOCKS = f"{STREAM}/blocks"
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,14 @@ class DetectorLoop:
         self._last_commit = time.monotonic()
 
     def step(self, timeout: float) -> bool:
-        """Read and detect once, waiting up to ``timeout`` seconds; commit when it is time; False if nothing came."""
+        """Read and detect once, waiting up to ``timeout`` seconds; commit when it is time; False if nothing came.
+
+        While the store refuses nothing is read, so that memory does not fill with results: it is asked again instead.
+        """
+        if self.problem:
+            self.commit()
+            if self.problem:
+                return False
         items, block = self._reader.read(self.block, timeout=timeout)
         for item in items:
             self._take(item)
@@ -94,6 +102,20 @@ class DetectorLoop:
         if self._commit_is_due():
             self.commit()
         return bool(items)
+
+    def finish(self, end_block: int) -> None:
+        """Read up to ``end_block`` and commit.
+
+        Raises
+        ------
+        StoreError
+            If the store refuses. What it lacks is read again from the spool by the next loop.
+        """
+        while self.block < end_block and self.step(_FINISH_SECONDS):
+            pass
+        self.commit()
+        if self.problem:
+            raise StoreError(self.problem)
 
     def add(self, outcome: Outcome) -> None:
         """Take results that the detector gave outside of reading, and commit."""
@@ -137,8 +159,6 @@ class DetectorLoop:
 
     def _commit_is_due(self) -> bool:
         since = time.monotonic() - self._last_commit
-        if self.problem:
-            return since >= _RETRY_SECONDS
         news = self._pending.lines or self._pending.records or self._pending.cases
         if not news:
             return since >= _IDLE_COMMIT_SECONDS

@@ -19,7 +19,10 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One port: ``protocol`` is ``udp``, ``tcp``, ``http`` or ``page``; ``field`` is where the port was set."""
+    """One port: ``protocol`` is ``udp``, ``tcp``, ``tls``, ``http``, ``https`` or ``page``.
+
+    ``field`` is where the port was set.
+    """
 
     name: str
     protocol: str
@@ -43,7 +46,7 @@ def endpoints(pipeline: LogPipeline, *, host: str | None, ports: Mapping[str, in
     Parameters
     ----------
     pipeline
-        Its syslog listeners and HTTP endpoint. Listeners with TLS are left out: their keys exist only in a cluster.
+        Its syslog listeners and HTTP endpoint.
     host
         Bind everything to this address instead.
     ports
@@ -64,11 +67,6 @@ def endpoints(pipeline: LogPipeline, *, host: str | None, ports: Mapping[str, in
         if name not in names:
             raise InvalidInputError(f"--port {name}=...: there is no '{name}'; there is {', '.join(sorted(names))}")
     return [replace(one, host=host or one.host, port=ports.get(one.name, one.port)) for one in found]
-
-
-def left_out(pipeline: LogPipeline) -> list[str]:
-    """Return the names of the listeners that one machine does not serve."""
-    return [listener.name for listener in pipeline.spec.collect.syslog.listeners if listener.transport == "TLS"]
 
 
 def bind_endpoint(endpoint: Endpoint) -> tuple[Endpoint, socket.socket]:
@@ -95,12 +93,12 @@ def check_free(endpoint: Endpoint) -> Endpoint:
 
 def _from_pipeline(pipeline: LogPipeline) -> Iterator[Endpoint]:
     for index, listener in enumerate(pipeline.spec.collect.syslog.listeners):
-        if listener.transport != "TLS":
-            field = f"spec.collect.syslog.listeners[{index}].port"
-            yield Endpoint(listener.name, listener.transport.lower(), listener.bind_address, listener.port, field)
+        field = f"spec.collect.syslog.listeners[{index}].port"
+        yield Endpoint(listener.name, listener.transport.lower(), listener.bind_address, listener.port, field)
     http = pipeline.spec.collect.http
     if http.enabled:
-        yield Endpoint(HTTP, "http", http.bind_address, http.port, "spec.collect.http.port")
+        protocol = "http" if http.tls_secret_ref is None else "https"
+        yield Endpoint(HTTP, protocol, http.bind_address, http.port, "spec.collect.http.port")
 
 
 def _explain(endpoint: Endpoint, error: OSError) -> str:

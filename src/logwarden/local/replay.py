@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import re
 import socket
+import sys
 import threading
 import time
 from array import array
@@ -36,7 +38,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recording:
-    """The lines of a recording with the times at which they were received.
+    """The lines of a recording with the times at which they were received, and from whom.
 
     Raises
     ------
@@ -50,7 +52,11 @@ class Recording:
             raise InvalidInputError(f"{path} is no recording: expected a folder with meta.json and lines.log[.gz]")
         self.file = file
         self.name = _slug(path.resolve().name if path.is_dir() else file.name.partition(".")[0])
-        self.times = array("d", (received for received, _ in self.lines()))
+        self.times = array("d")
+        self.peers: list[str] = []
+        for received, peer, _ in self.lines():
+            self.times.append(received)
+            self.peers.append(sys.intern(peer))
         if not self.times:
             raise InvalidInputError(f"{file} has no recorded line: each has to be TIME, ADDRESS, udp or tcp, LINE")
 
@@ -59,17 +65,17 @@ class Recording:
         """Time from the first line to the last."""
         return self.times[-1] - self.times[0]
 
-    def lines(self) -> Iterator[tuple[float, bytes]]:
-        """Yield receive time and raw bytes of each line that a device can have sent in one message."""
+    def lines(self) -> Iterator[tuple[float, str, bytes]]:
+        """Yield receive time, sender and raw bytes of each line that a device can have sent in one message."""
         latest = 0.0
         for batch in read_file(str(self.file)):
-            if batch.received is None:
+            if batch.received is None or batch.peers is None:
                 return
-            for received, text in zip(batch.received, batch.lines, strict=True):
+            for received, peer, text in zip(batch.received, batch.peers, batch.lines, strict=True):
                 raw = text.encode("utf-8", "surrogateescape")
                 if 0 < len(raw) <= MAX_LINE_BYTES:
                     latest = max(latest, received)
-                    yield latest, raw
+                    yield latest, peer, raw
 
 
 class Replay:
@@ -91,7 +97,8 @@ class Replay:
     Raises
     ------
     InvalidInputError
-        If the spool holds later lines, between which the recording cannot be put.
+        If the spool holds later lines, between which the recording cannot be put, or what ``data_dir`` keeps is
+        damaged.
     """
 
     def __init__(self, recording: Recording, speed: float, spool: Spool, data_dir: Path, *, stay: bool = False) -> None:
@@ -134,15 +141,14 @@ class Replay:
         return self._start_time + (time.monotonic() - self._started) * self.speed
 
     def _find_shift(self, state_file: Path) -> float:
-        shifts = json.loads(state_file.read_text()) if state_file.is_file() else {}
+        shifts = _read_shifts(state_file)
         known = shifts.get(self.listener) if self.done else None
-        shift = float(known) if known is not None else self._new_shift()
+        shift = known if known is not None else self._new_shift()
         if self.done < self.total and self._spool.last_time > self._start_time + shift + _CLOCK_TOLERANCE:
             raise InvalidInputError(
                 f"{self._spool.folder} holds lines that were received since: replay into a new folder with --data-dir"
             )
-        shifts[self.listener] = shift
-        state_file.write_text(json.dumps(shifts, indent=1) + "\n")
+        _write_shifts(state_file, shifts | {self.listener: shift})
         return shift
 
     def _new_shift(self) -> float:
@@ -169,7 +175,7 @@ class Replay:
     def append(
         self, listener: str, lines: Sequence[bytes], peers: str | Sequence[str] = "", *, reason: str = ""
     ) -> None:
-        """Hand lines to the spool with the times at which they were recorded."""
+        """Hand lines to the spool with the times and senders that were recorded."""
         if reason:
             self._spool.append(listener, lines, peers, reason=reason)
             return
@@ -177,7 +183,8 @@ class Replay:
         if len(times) < len(lines):
             self._spool.append(listener, lines, peers, reason="sent to the port of a replay, but not by it")
             return
-        self._spool.append(listener, lines, peers, received=[time + self._shift for time in times])
+        senders = self.recording.peers[self.done : self.done + len(lines)]
+        self._spool.append(listener, lines, senders, received=[time + self._shift for time in times])
         self.done += len(lines)
 
     def durable(self) -> Future[None]:
@@ -213,7 +220,7 @@ class Replay:
     def _send_all(self, connection: socket.socket) -> None:
         waiting: list[bytes] = []
         size = 0
-        for received, raw in islice(self.recording.lines(), self.done, None):
+        for received, _, raw in islice(self.recording.lines(), self.done, None):
             if size and (size >= _SEND_BYTES or received > self._scaled()):
                 self._send(connection, b"".join(waiting))
                 waiting, size = [], 0
@@ -237,6 +244,27 @@ class Replay:
                 rest = rest[connection.send(rest) :]
             except TimeoutError:
                 continue  # the listener is slowing us down
+
+
+def _read_shifts(file: Path) -> dict[str, float]:
+    """Return by how much the times of each replay are moved."""
+    try:
+        shifts = json.loads(file.read_text()) if file.is_file() else {}
+        return {str(name): float(shift) for name, shift in shifts.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InvalidInputError(
+            f"{file} is damaged ({error}): replay into a new folder with --data-dir, or remove the file and the spool"
+        ) from None
+
+
+def _write_shifts(file: Path, shifts: dict[str, float]) -> None:
+    """Replace the file in one step, so that a crash leaves the old one or the new one."""
+    partial = file.with_name(f"{file.name}.partial")
+    with partial.open("w") as opened:
+        opened.write(json.dumps(shifts, indent=1) + "\n")
+        opened.flush()
+        os.fsync(opened.fileno())
+    partial.replace(file)
 
 
 def _slug(name: str) -> str:

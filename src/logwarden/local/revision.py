@@ -6,6 +6,7 @@ import logging
 import os
 import threading
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.detect import DetectionModel
@@ -49,7 +50,7 @@ class RevisionWatch:
     def __init__(self, model: AnomalyModel, registry: Path, current: str) -> None:
         self._registry = Registry(registry)
         self._current = current
-        self._new: DetectionModel | None = None
+        self._new: SimpleQueue[DetectionModel] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="revisions", daemon=True)
         if model.spec.promotion.revision is None:
@@ -57,8 +58,10 @@ class RevisionWatch:
 
     def take(self) -> DetectionModel | None:
         """Return a newly active revision once, or None."""
-        new, self._new = self._new, None
-        return new
+        try:
+            return self._new.get_nowait()
+        except Empty:
+            return None
 
     def stop(self) -> None:
         """Stop looking."""
@@ -70,10 +73,12 @@ class RevisionWatch:
                 self._look()
             except LogwardenError as error:
                 _log.error("the active revision cannot be taken over: %s", error)
+            except Exception:  # a defect: the running revision goes on, and the next one gets its chance
+                _log.exception("the active revision cannot be taken over")
 
     def _look(self) -> None:
         active = self._registry.active()
         if active is None or active == self._current:
             return
         self._current = active  # also when it cannot be loaded: one message is enough
-        self._new = load(self._registry.open(active))
+        self._new.put(load(self._registry.open(active)))

@@ -13,17 +13,19 @@ def read_secret(folder: Path | None, name: str, key: str, field: str) -> str:
     Raises
     ------
     InvalidInputError
-        If there is no such file; ``field`` is the field of the resource that asks for it.
+        If there is no such file, or it is empty; ``field`` is the field of the resource that asks for it.
     """
     if folder is None:
         raise InvalidInputError(
             f"{field} names the Secret {name}: put its value into DIR/{name}/{key} and start with --secrets DIR, "
             "or remove the field"
         )
+    file = folder / name / key
     try:
-        return (folder / name / key).read_text(encoding="utf-8").strip()
+        value = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InvalidInputError(
-            f"{field} names the Secret {name}, but {folder / name / key} cannot be read: {reason}"
-        ) from None
+        raise InvalidInputError(f"{field} names the Secret {name}, but {file} cannot be read: {reason}") from None
+    if not value:
+        raise InvalidInputError(f"{field} names the Secret {name}, but {file} is empty: put the value into it")
+    return value

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import FrameType
 
 from pydantic import SecretStr
 
@@ -23,16 +21,19 @@ from logwarden.api.base import duration_seconds
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden.api.record import AnomalyRecord, Explanation
 from logwarden.detect import DetectionModel, Detector
-from logwarden.errors import InvalidInputError
+from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.explain import ExplanationWorker, make_explainer
+from logwarden.local.certificates import CERTIFICATE, server_contexts
+from logwarden.local.commands import sending
 from logwarden.local.console import StatusLine, banner, status_text
 from logwarden.local.loop import DetectorLoop, resume_at
-from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints, left_out
+from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints
 from logwarden.local.replay import MAX_SPEED, Recording, Replay
 from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
+from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
-from logwarden.sources.http import PATH, HttpListener
+from logwarden.sources.http import HttpListener
 from logwarden.sources.listening import Listener, ListenerThread
 from logwarden.sources.spool import Spool, SpoolReader
 from logwarden.sources.syslog import TcpListener, UdpListener
@@ -46,6 +47,7 @@ _SHOW_SECONDS = 0.5
 _STATUS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
 _CHILD_SECONDS = 5.0
+_DISK_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -101,7 +103,7 @@ def run(config: UpConfig) -> None:
         If something that it needs is missing, wrong or taken. Nothing has been started then.
     """
     with contextlib.ExitStack() as stack:
-        stopping = stack.enter_context(_stop_on_signals())
+        stopping = stack.enter_context(stop_on_signals())
         recording = Recording(config.replay) if config.replay is not None else None
         ports = endpoints(config.pipeline, host=config.host, ports=config.ports, dashboard=config.launch is not None)
         _check_sources(config, ports)
@@ -119,7 +121,7 @@ def token_of(config: UpConfig) -> str | None:
 def _check_sources(config: UpConfig, ports: list[Endpoint]) -> None:
     if config.replay is None and all(endpoint.protocol == "page" for endpoint in ports):
         raise InvalidInputError(
-            f"LogPipeline {config.pipeline.name} has nothing to listen on: add a UDP or TCP listener to "
+            f"LogPipeline {config.pipeline.name} has nothing to listen on: add a listener to "
             "spec.collect.syslog.listeners, or set spec.collect.http.enabled to true"
         )
 
@@ -134,7 +136,7 @@ class _Pipeline:
         self._stack = stack
         self._name = config.pipeline.name
         self._consumer = f"up/{self._name}"
-        token = token_of(config)
+        token, tls = token_of(config), server_contexts(config.pipeline, config.secrets)
         self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
         self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
         revision = choose_revision(config.model, config.registry)
@@ -144,7 +146,12 @@ class _Pipeline:
         self._model = load(revision)
         self._spool = self._open_spool()
         self._replay = self._open_replay(recording)
-        self._listeners = [self._listener(endpoint, sock, token) for endpoint, sock in self._bound]
+        self._listeners = [
+            self._listener(endpoint, sock, token, tls.get(endpoint.name)) for endpoint, sock in self._bound
+        ]
+        self._commands = sending(
+            [endpoint for endpoint, _ in self._bound], token=token is not None, authority=_authority(config)
+        )
         self._status = StatusLine()
         self._newest: AnomalyRecord | None = None
         totals = self._store.totals()
@@ -180,12 +187,14 @@ class _Pipeline:
             self._spool.clock = replay
         return replay
 
-    def _listener(self, endpoint: Endpoint, sock: socket.socket, token: str | None) -> Listener:
+    def _listener(
+        self, endpoint: Endpoint, sock: socket.socket, token: str | None, tls: ssl.SSLContext | None
+    ) -> Listener:
         if endpoint.protocol == "udp":
             return UdpListener(endpoint.name, sock, self._spool)
-        if endpoint.protocol == "tcp":
-            return TcpListener(endpoint.name, sock, self._spool)
-        return HttpListener(endpoint.name, sock, self._spool, token=token)
+        if endpoint.protocol in ("tcp", "tls"):
+            return TcpListener(endpoint.name, sock, self._spool, tls=tls)
+        return HttpListener(endpoint.name, sock, self._spool, token=token, tls=tls)
 
     def _open_detector(self) -> tuple[Detector, DetectorLoop]:
         detector = Detector(self._model, self._name, threshold=self._config.model.spec.threshold.value)
@@ -241,7 +250,7 @@ class _Pipeline:
             loop.step(_READ_SECONDS)
             new = watch.take()
             if new is not None:
-                self._take_over(new, detector, loop)
+                self._take_over(new, detector)
             if show.due():
                 self._show(loop)
             if publish.due():
@@ -256,14 +265,29 @@ class _Pipeline:
         if self._replay is not None:
             self._replay.stop()
         self._thread.stop()
-        self._spool.end("stop")
-        self._spool.durable().result()
-        while loop.block < self._spool.end_block:
-            loop.step(_READ_SECONDS)
-        loop.commit()
+        problems = [*self._finish_spool(), *self._finish_loop(loop)]
         if self._explaining is not None:
             self._explaining.stop(_CHILD_SECONDS)
         self._publish(Phase.STOPPED)
+        if problems:
+            raise LogwardenError("stopped, but " + "; ".join(problems))
+
+    def _finish_spool(self) -> list[str]:
+        """Wait until what has arrived is on disk; return what went wrong."""
+        self._spool.end("stop")
+        try:
+            self._spool.durable().result(_DISK_SECONDS)
+        except (LogwardenError, TimeoutError):
+            return [f"not all lines that arrived are on disk: {self._spool.problem or 'the disk is slow'}"]
+        return []
+
+    def _finish_loop(self, loop: DetectorLoop) -> list[str]:
+        """Judge and store what is on disk; return what went wrong."""
+        try:
+            loop.finish(self._spool.end_block)
+        except StoreError as error:
+            return [f"not all results are stored ({error}); the next start goes on with them"]
+        return []
 
     def _replayed(self, loop: DetectorLoop) -> bool:
         """Tell whether there is no more to do after a replay."""
@@ -285,8 +309,8 @@ class _Pipeline:
     def _save_explanation(self, anomaly: str, explanation: Explanation) -> None:
         self._store.set_explanation(anomaly, explanation)
 
-    def _take_over(self, new: DetectionModel, detector: Detector, loop: DetectorLoop) -> None:
-        loop.add(detector.take_over(new))
+    def _take_over(self, new: DetectionModel, detector: Detector) -> None:
+        detector.take_over(new)
         self._model = new
         self._status.clear()
         self._config.say(f"Model revision {new.revision} has taken over.")
@@ -306,28 +330,32 @@ class _Pipeline:
     def _phase(self) -> Phase:
         return Phase.LISTENING if self._replay is None or self._replay.finished else Phase.REPLAYING
 
-    def _notes(self, loop: DetectorLoop) -> list[str]:
-        """Return what a person should know besides the counts, the worst first."""
-        notes = [problem for problem in (loop.problem, self._spool.problem) if problem]
-        lost = sum(one.counts.dropped + one.kernel_drops() for one in self._listeners if isinstance(one, UdpListener))
+    def _find_problems(self, loop: DetectorLoop) -> list[str]:
+        """Return what is wrong at the moment, the worst first."""
+        problems = [problem for problem in (loop.problem, self._spool.problem) if problem]
+        lost = sum(map(_lost, self._listeners))
         if lost:
-            notes.append(f"{lost:,} datagrams lost")
+            problems.append(f"{lost:,} datagrams lost")
         if self._child is not None and self._child.poll() is not None:
-            notes.append(f"the dashboard has stopped (exit code {self._child.returncode})")
-        if self._phase() is Phase.REPLAYING and self._replay is not None:
-            notes.append(f"replay {100 * self._replay.done // self._replay.total} %")
-        return notes
+            problems.append(f"the dashboard has stopped (exit code {self._child.returncode})")
+        return problems
 
     def _show(self, loop: DetectorLoop) -> None:
-        self._problems = self._notes(loop)
-        self._status.show(status_text(self._lines, self._anomalies, self._newest, self._problems))
+        self._problems = self._find_problems(loop)
+        notes = list(self._problems)
+        if self._phase() is Phase.REPLAYING and self._replay is not None:
+            notes.append(f"replay {100 * self._replay.done // self._replay.total} %")
+        self._status.show(status_text(self._lines, self._anomalies, self._newest, notes))
 
     def _publish(self, phase: Phase) -> None:
         status = PipelineStatus(
             pipeline=self._name,
             phase=phase,
             revision=self._model.revision,
-            listeners=tuple(_listener_status(endpoint) for endpoint, _ in self._bound),
+            listeners=tuple(
+                _listener_status(endpoint, command, listener)
+                for (endpoint, _), command, listener in zip(self._bound, self._commands, self._listeners, strict=True)
+            ),
             progress=self._progress() if phase is Phase.REPLAYING else None,
             detail="; ".join(self._problems) if phase is not Phase.STOPPED else "",
         )
@@ -345,10 +373,16 @@ class _Pipeline:
             pipeline=self._name,
             revision=self._model.revision,
             endpoints=[self._page, *shown] if self._page is not None else shown,
+            commands=[command for command in self._commands if command],
             store=self._store.url.removeprefix("sqlite:///"),
-            left_out=left_out(self._config.pipeline),
             replaying=_tell(self._replay),
         )
+
+
+def _authority(config: UpConfig) -> Path | None:
+    """Return the certificate by which a client of this machine may know the HTTP endpoint."""
+    ref = config.pipeline.spec.collect.http.tls_secret_ref
+    return None if ref is None or config.secrets is None else config.secrets / ref.name / CERTIFICATE
 
 
 class _Every:
@@ -366,24 +400,6 @@ class _Every:
         return True
 
 
-@contextlib.contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Yield an event that SIGINT and SIGTERM set; a second signal ends the process at once."""
-    stopping = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        if stopping.is_set():
-            os._exit(128 + number)
-        stopping.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stopping
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
@@ -395,13 +411,22 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.stdin.close()
 
 
-def _listener_status(endpoint: Endpoint) -> ListenerStatus:
+def _lost(listener: Listener) -> int:
+    """Return how many datagrams were lost, by us and by the kernel."""
+    return listener.counts.dropped + (listener.kernel_drops() if isinstance(listener, UdpListener) else 0)
+
+
+def _listener_status(endpoint: Endpoint, command: str, listener: Listener) -> ListenerStatus:
     return ListenerStatus(
         name=endpoint.name,
         protocol=endpoint.protocol,
         address=endpoint.host,
         port=endpoint.port,
-        path=PATH if endpoint.protocol == "http" else "",
+        command=command,
+        received=listener.counts.received,
+        malformed=listener.counts.malformed,
+        dropped=_lost(listener),
+        refused=listener.counts.refused,
     )
 
 

@@ -264,11 +264,14 @@ function message(title, text) {
   return element("div", { class: "empty" }, element("h3", {}, title), element("p", {}, ...prose(text)));
 }
 
+const addressedId = () => new URLSearchParams(window.location.search).get("anomaly") ?? "";
+
 class Browser {
   constructor(parent) {
     this.rows = new Map();
     this.fresh = 0;
     this.wanted = null;
+    this.item = null;
     this.listHead = element("div", { class: "head" });
     this.list = element("ol", { "aria-label": "Anomalies, newest first" });
     this.freshBar = element("div", { class: "fresh", "aria-live": "polite" });
@@ -290,7 +293,8 @@ class Browser {
   update(data, send) {
     this.send = send;
     this.data = data;
-    if (this.wanted !== null && (data.selectedId ?? "") === this.wanted) this.wanted = null;
+    if (this.wanted === addressedId()) this.wanted = null;
+    if (data.selected) this.item = data.selected;
     this.drawHead();
     this.drawRows();
     this.drawBelow();
@@ -305,9 +309,10 @@ class Browser {
     };
   }
 
-  // What the person chose last; the server confirms it with the next data.
+  // What the person chose last, until the server has put it into the address. From then on the address is right, and
+  // not the data: an answer to a question that was asked before may still be under way.
   get selectedId() {
-    return this.wanted ?? this.data.selectedId ?? "";
+    return this.wanted ?? addressedId();
   }
 
   select(id) {
@@ -392,8 +397,8 @@ class Browser {
     this.panes.dataset.open = String(Boolean(id));
     const back = element("button", { class: "back", type: "button", onclick: () => this.select("") }, "← All anomalies");
     this.detailHead.replaceChildren(back, element("span", {}, id ? "Anomaly" : "Nothing selected"));
-    const item = this.data.selected;
-    const state = JSON.stringify([id, item?.id === id ? item : null, this.data.missing]);
+    const item = this.item?.id === id ? this.item : null;
+    const state = JSON.stringify([id, item, this.data.missing]);
     if (state === this.detailState) return;
     this.detailState = state;
     this.drawDetailBody(id, item);
@@ -403,7 +408,7 @@ class Browser {
     const same = this.detailId === id;
     this.detailId = id;
     if (!id) this.detailScroll.replaceChildren(message("Select an anomaly", "Its explanation, the evidence and the raw lines appear here."));
-    else if (item && item.id === id) this.detailScroll.replaceChildren(detailElement(item, this.actions));
+    else if (item) this.detailScroll.replaceChildren(detailElement(item, this.actions));
     else if (this.data.missing === id) this.detailScroll.replaceChildren(message("This anomaly is not in the store", "It may have been removed by the retention time, or the link is incomplete."));
     else this.detailScroll.replaceChildren(message("Loading", "One moment."));
     if (!same) this.detailScroll.scrollTop = 0;

@@ -26,7 +26,7 @@ def browser(data: dict[str, Any], *, key: str, on_event: Callable[[dict[str, Any
     Parameters
     ----------
     data
-        ``rows`` and ``selected`` as :mod:`logwarden.dashboard.views` makes them, ``selectedId``, ``total``, ``more``
+        ``rows`` and ``selected`` as :mod:`logwarden.dashboard.views` makes them, ``total``, ``more``
         (there are older rows), ``case`` (title of the case that the list is limited to, or None), ``empty`` (title and
         text for an empty list).
     key

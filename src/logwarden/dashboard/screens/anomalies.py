@@ -114,7 +114,6 @@ def _browser_data(store: Store, choices: Choices, selected: str, case_id: str | 
         "more": len(records) < min(total, MOST_ROWS),
         "view": repr((choices, case_id)),
         "case": case.title if case else case_id,
-        "selectedId": selected,
         "selected": detail,
         "missing": selected if selected and detail is None else None,
         "empty": _empty(store, choices, case_id),

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
-from logwarden.dashboard import charts, commands
+from logwarden.dashboard import charts
 from logwarden.dashboard.components.case_list import case_list
 from logwarden.dashboard.components.chart_title import chart_title
 from logwarden.dashboard.components.host_table import host_table
-from logwarden.dashboard.facts import duration
+from logwarden.dashboard.facts import duration, ports
 from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
 from logwarden.store import Phase, PipelineStatus, Store
 
@@ -64,20 +64,23 @@ def _draw_running(status: PipelineStatus) -> None:
         if status.progress is not None and status.progress.total:
             done, total = status.progress.done, status.progress.total
             st.progress(min(1.0, done / total), text=f"{done:,} of {total:,} lines replayed ({done / total:.0%})")
-        if status.listeners:
+        if status.detail:
+            st.warning(status.detail, icon=":material/warning:")
+        commands = [listener.command for listener in status.listeners if listener.command]
+        if commands:
             st.markdown(":gray[Send it a line:]")
-            st.code("\n".join(commands.examples(status.listeners)), language=None, wrap_lines=True)
+            with st.container(key="commands"):
+                for command in commands:
+                    st.code(command, language=None, wrap_lines=True)
 
 
 def _headline(status: PipelineStatus) -> str:
     doing = {
-        Phase.STARTING: ":orange-badge[Starting]",
         Phase.REPLAYING: ":blue-badge[Replaying]",
         Phase.LISTENING: ":green-badge[Listening]",
     }.get(status.phase, "")
-    where = commands.describe(status.listeners)
-    detail = f" {status.detail}" if status.detail else ""
-    return f"{doing} **{status.pipeline}**{f' listens on {where}' if where else ''}.{detail}"
+    where = ports(status.listeners)
+    return f"{doing} **{status.pipeline}**{f' listens on {where}' if where else ''}"
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
