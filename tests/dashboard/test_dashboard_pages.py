@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocke
 
 from logwarden.api.record import AnomalyRecord, LogLine, Verdict
 from logwarden.outcome import Outcome
-from logwarden.store import AnomalyFilter, Phase, Progress, Store
+from logwarden.store import AnomalyFilter, Phase, PipelineStatus, Progress, Store
 from tests.dashboard.conftest import running
 from tests.dashboard.generate import FAULTS, add_live, day, listening, make_case, make_record
 
@@ -298,11 +298,16 @@ def test_markup_in_a_log_line_stays_text(page: Page, store: Store) -> None:
     assert page.evaluate("window.fooled") is None
 
 
+def lasting(status: PipelineStatus) -> PipelineStatus:
+    """A status that does not grow old while a busy machine draws the page."""
+    return status.model_copy(update={"updated": datetime.now(UTC) + timedelta(hours=1)})
+
+
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 def test_the_overview_shows_numbers_ports_commands_and_charts(
     visit: Visit, url: str, store: Store, width: int, scheme: str
 ) -> None:
-    store.set_status(listening())
+    store.set_status(lasting(listening()))
     page = visit(url, width=width, scheme=scheme)
     totals = store.totals()
     expect(page.get_by_text("listens on UDP/TCP 5514 and HTTP 8080")).to_be_visible()
@@ -322,13 +327,17 @@ def test_the_overview_shows_numbers_ports_commands_and_charts(
 
 def test_the_overview_follows_the_pipeline(visit: Visit, url: str, store: Store) -> None:
     page = visit(url)
-    store.set_status(listening(Phase.REPLAYING, Progress(done=250, total=1000)))
+    full = "the disk is full"
+    store.set_status(lasting(listening(Phase.REPLAYING, Progress(done=250, total=1000), detail=full)))
     expect(page.get_by_text("250 of 1,000 lines replayed (25%)")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text(full)).to_be_visible()
+    expect(page.get_by_text(re.compile("replay", re.IGNORECASE))).to_have_count(2)  # the badge and the bar
     store.set_status(listening().model_copy(update={"updated": datetime.now(UTC) - timedelta(minutes=3)}))
     expect(page.get_by_text("is not running; it was last heard of 3 min")).to_be_visible()
     expect(page.get_by_text("logwarden up -f FILE")).to_be_visible()
-    store.set_status(listening())
+    store.set_status(lasting(listening()))
     expect(page.get_by_text("listens on UDP/TCP 5514")).to_be_visible()
+    expect(page.get_by_text(full)).to_be_hidden()
 
 
 def test_a_case_on_the_overview_leads_to_its_anomalies(visit: Visit, url: str, store: Store) -> None:

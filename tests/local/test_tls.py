@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -99,6 +100,12 @@ def send(port: int, context: ssl.SSLContext, data: bytes) -> None:
         tls.unwrap()
 
 
+def send_in_vain(port: int, context: ssl.SSLContext) -> None:
+    """Send a line that must not arrive. With TLS 1.3 a client may be done before it hears of its refusal."""
+    with contextlib.suppress(OSError):
+        send(port, context, framed(LINE))
+
+
 def framed(text: str) -> bytes:
     return f"{len(text)} {text}".encode()
 
@@ -144,11 +151,10 @@ def test_clients_show_a_certificate(up: Start, tmp_path: Path, secrets: Path, au
     wait_until_stored(tmp_path / "d" / "logwarden.db", 1)
     stranger = trusting(authority)
     stranger.load_cert_chain(*Authority(tmp_path / "other").sign("stranger"))
-    with pytest.raises(OSError):  # refused by an alert, or by a reset where that was faster
-        send(port, stranger, framed(LINE))
+    send_in_vain(port, stranger)
+    one.wait_for("tls: no TLS: certificate verify failed")
     if auth == "Required":
-        with pytest.raises(OSError):
-            send(port, trusting(authority), framed(LINE))
+        send_in_vain(port, trusting(authority))
         one.wait_for("tls: no TLS: peer did not return a certificate")
     else:
         send(port, trusting(authority), framed(LINE))
@@ -166,7 +172,8 @@ def test_what_is_not_tls_is_named_once_and_harms_nobody(
     for _ in range(3):
         with socket.create_connection((HOST, port), timeout=SECONDS) as sock:
             sock.sendall(f"{LINE}\n".encode())
-            assert sock.recv(100)[:1] in (b"", b"\x15")  # closed, perhaps after a TLS alert
+            with contextlib.suppress(ConnectionResetError):
+                assert sock.recv(100)[:1] in (b"", b"\x15")  # closed, perhaps after a TLS alert
     send(port, trusting(authority), framed(LINE))
     wait_until_stored(tmp_path / "d" / "logwarden.db", 1)
     assert one.stop() == 0

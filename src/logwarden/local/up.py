@@ -382,7 +382,7 @@ class _Pipeline:
 def _authority(config: UpConfig) -> Path | None:
     """Return the certificate by which a client of this machine may know the HTTP endpoint."""
     ref = config.pipeline.spec.collect.http.tls_secret_ref
-    return None if ref is None or config.secrets is None else config.secrets / ref.name / CERTIFICATE
+    return None if ref is None or config.secrets is None else (config.secrets / ref.name / CERTIFICATE).absolute()
 
 
 class _Every:

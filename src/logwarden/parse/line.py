@@ -137,5 +137,7 @@ def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:
 def _is_binary(text: str) -> bool:
     """Whether less than half of the characters can be read. Looks at the first 4,096."""
     sample = text[:_BINARY_SAMPLE]
+    if sample.isprintable() and "\ufffd" not in sample:
+        return False
     unreadable = sum(not (char.isprintable() or char in "\t\n\r") or char == "\ufffd" for char in sample)
     return unreadable * 2 > len(sample)
