@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+class DataFormat(StrEnum):
+    """Formats of data that can be read; only lab and hdfs have labels."""
+
+    AUTO = "auto"
+    LAB = "lab"
+    LINES = "lines"
+    NDJSON = "ndjson"
+    HDFS = "hdfs"
+
+
 class LogFormat(StrEnum):
     """How log lines and errors are written to standard error."""
 

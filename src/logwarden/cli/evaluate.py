@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logwarden.cli.common import console
+from logwarden.cli.common import DataFormat, console
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -18,16 +17,6 @@ EXAMPLES = """
 logwarden evaluate --model builtin --data lab --format lab --report report.json
 logwarden evaluate --model active --data /srv/recordings
 """
-
-
-class DataFormat(StrEnum):
-    """Formats of data that can be read; only lab and hdfs have labels."""
-
-    LAB = "lab"
-    HDFS = "hdfs"
-    LINES = "lines"
-    NDJSON = "ndjson"
-    AUTO = "auto"
 
 
 def command(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from logwarden.cli.common import console, data_dir
+from logwarden.cli.common import DataFormat, console, data_dir
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -23,16 +22,6 @@ logwarden train --data lab --base scratch --out ./revisions
 """
 
 _MOST_VERDICTS = 100_000
-
-
-class DataFormat(StrEnum):
-    """Formats of data that can be read."""
-
-    AUTO = "auto"
-    LAB = "lab"
-    LINES = "lines"
-    NDJSON = "ndjson"
-    HDFS = "hdfs"
 
 
 class _Job(NamedTuple):

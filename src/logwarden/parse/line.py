@@ -37,6 +37,7 @@ class LineParser:
     def __init__(self, timezone: tzinfo = UTC) -> None:
         self._clock = Clock(timezone)
         self._minutes = self._clock.minutes
+        self._hosts: dict[str, None] = {}
         # Of tags seen before (``sshd[7]:``): format, app, process id; and of their names alone: format, app.
         self._tags: dict[str, tuple[str, str, str]] = {}
         self._apps: dict[str, tuple[str, str]] = {}
@@ -85,6 +86,8 @@ class LineParser:
     def _tagged(self, when: float, words: list[str], priority: Priority, received: float | None) -> ParsedLine | None:
         """The line of a known app. ``words``: anything, host, tag, message."""
         _, host, tag, message = words
+        if host not in self._hosts:  # or the tag of a line that names no host would be taken for one
+            return None
         known = self._tags.get(tag) or self._known_app(tag)
         if known is None:
             return None
@@ -95,7 +98,8 @@ class LineParser:
         """Format, app and process id of the tag of a known app, at its first sight."""
         name, bracket, pid = tag.partition("[")
         known = self._apps.get(name)
-        if known is None or (bracket and (pid[-2:] != "]:" or name[-1:] == ":")):
+        whole = pid[-2:] == "]:" and "]" not in pid[:-2] and name[-1:] != ":" if bracket else name[-1:] == ":"
+        if known is None or not whole:
             return None
         found = (*known, pid[:-2])
         if len(tag) <= _LONGEST_TAG:
@@ -124,8 +128,15 @@ class LineParser:
 
     def _remember_app(self, line: ParsedLine) -> None:
         """Let the fast path know the app of a line with an RFC 3164 header."""
-        if line.format in ("rfc3164", "frr") and len(line.app) <= _LONGEST_TAG and _APP.match(line.app):
+        if (
+            line.format in ("rfc3164", "frr")
+            and len(line.app) <= _LONGEST_TAG
+            and _APP.match(line.app)
+            and "%" not in line.app
+        ):
             _remember(self._apps, line.app if line.pid else f"{line.app}:", (line.format, line.app))
+            if line.host and len(line.host) <= _LONGEST_TAG:
+                _remember(self._hosts, line.host, None)
 
 
 def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:

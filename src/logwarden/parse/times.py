@@ -12,6 +12,9 @@ CACHE_SIZE = 8192
 SECONDS = {f":{second:02d}": float(second) for second in range(60)} | {":60": 59.0}
 """What follows the minute to seconds; a leap second counts as the second before it."""
 
+_LATEST = 7258118400.0
+"""Unix seconds of the year 2200: later times, such as the year 9999, are no times of a log."""
+
 _LONGEST_FRACTION = len(".123456789")
 _FARTHEST_LEAP_YEAR = 8  # 1896 and 1904, 2096 and 2104
 
@@ -131,8 +134,9 @@ class Clock:
         when = self.with_year(match[1], match[3])
         if when is None:
             return None
-        if match[3] == "Z" or len(match[3] or "") == len("+00:00"):
-            _remember(self._iso_minutes, stamp[:16] + match[3], when - SECONDS[stamp[16:19]])
+        # Digits of other scripts are read, but not remembered.
+        if second is not None and (match[3] == "Z" or len(match[3] or "") == len("+00:00")):
+            _remember(self._iso_minutes, stamp[:16] + match[3], when - second)
         return when + fraction(match[2])
 
     def named_month(self, year: str, month: str, day: str, clock: str, zone: str | None = None) -> float | None:
@@ -176,8 +180,12 @@ def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:
 
 
 def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int, zone: tzinfo) -> float | None:
-    """Unix seconds, or None for a date that does not exist. A leap second counts as the second before it."""
+    """Unix seconds, or None for a date that does not exist or that no log can have.
+
+    A leap second counts as the second before it.
+    """
     try:
-        return datetime(year, month, day, hour, minute, 59 if second == 60 else second, tzinfo=zone).timestamp()
+        when = datetime(year, month, day, hour, minute, 59 if second == 60 else second, tzinfo=zone).timestamp()
     except (ValueError, OverflowError):
         return None
+    return when if 0 <= when < _LATEST else None
