@@ -313,12 +313,14 @@ class Spool:
     def _write_round(self) -> bool:
         """Write what waits; False after the last round."""
         drafts, promises, last_round = self._collect()
-        written = False
         try:
             written = self._write_until_done(drafts)
             self._publish(drafts)
-        finally:
-            _keep_promises(promises, written)
+        except Exception:
+            with self._changed:
+                self._promises[:0] = promises  # whoever waits is told after the reason is known, see _die
+            raise
+        _keep_promises(promises, written)
         self._retain_if_due()
         return not last_round
 
