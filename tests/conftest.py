@@ -11,11 +11,15 @@ import os
 import shutil
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.services.kafka import Broker
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -28,6 +32,17 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip(f"public data sets not found at {path} (set LOGWARDEN_SHARED_DATA)")
     return path
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A running Kafka for tests that do not stop it; each test makes topics of its own."""
+    from tests.services.kafka import Broker
+
+    broker = Broker(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    yield broker
+    broker.stop()
 
 
 def _lab_lacks() -> str | None:
@@ -50,12 +65,25 @@ def _train_lacks() -> str | None:
     return _modules_lack("torch", "transformers", "peft")
 
 
+def _kafka_lacks() -> str | None:
+    if lack := _modules_lack("confluent_kafka"):
+        return lack
+    from tests.services import kafka
+
+    return kafka.obstacle()
+
+
 def _modules_lack(*names: str) -> str | None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     return f"Python packages not installed: {', '.join(missing)}" if missing else None
 
 
-SUITES: dict[str, Callable[[], str | None]] = {"lab": _lab_lacks, "browser": _browser_lacks, "train": _train_lacks}
+SUITES: dict[str, Callable[[], str | None]] = {
+    "lab": _lab_lacks,
+    "browser": _browser_lacks,
+    "train": _train_lacks,
+    "kafka": _kafka_lacks,
+}
 
 
 @cache

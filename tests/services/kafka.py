@@ -1,0 +1,149 @@
+"""A real Kafka broker for tests: one node that is broker and controller, on loopback, in a folder of its own."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+# Any fixed id: each broker has a cluster of its own.
+_CLUSTER = "bG9nd2FyZGVuLXRlc3RzMQ"
+
+
+def obstacle() -> str | None:
+    """What keeps a broker from running here, in words, or None."""
+    if shutil.which("java") is None:
+        return "not found: java"
+    if _jars() is None:
+        return "the jars of Kafka could not be fetched by scripts/kafka.sh (needs mvn)"
+    return None
+
+
+class Broker:
+    """A broker that can be stopped, killed and started again on the same port and data.
+
+    Parameters
+    ----------
+    folder
+        For its data, configuration and log.
+    properties
+        Lines of server.properties, added to ours.
+    """
+
+    def __init__(self, folder: Path, properties: tuple[str, ...] = ()) -> None:
+        self._folder = folder
+        self.port, controller = free_port(), free_port()
+        self.bootstrap_servers = f"127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self._config = folder / "server.properties"
+        self._config.write_text("\n".join([*self._properties(controller), *properties]) + "\n")
+        self._run_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER, "-c", str(self._config))
+
+    def start(self) -> None:
+        """Start, and return when the broker answers."""
+        with (self._folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*_java("-Xmx400m"), "kafka.Kafka", str(self._config)], stdout=log, stderr=log, cwd=self._folder
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError((self._folder / "broker.log").read_text()[-2000:])
+
+    def stop(self) -> None:
+        """Let it shut down."""
+        self._end(kill=False)
+
+    def kill(self) -> None:
+        """End it at once, as a crash does."""
+        self._end(kill=True)
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The running broker."""
+        assert self._process is not None
+        return self._process
+
+    def _end(self, *, kill: bool) -> None:
+        if self._process is None:
+            return
+        if kill:
+            self._process.kill()
+        else:
+            self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
+            return bool(self.admin().list_topics(timeout=5.0).brokers)
+        except (OSError, KafkaException):
+            time.sleep(0.2)
+            return False
+
+    def admin(self) -> AdminClient:
+        """Return a client for topics and groups."""
+        return AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
+
+    def create_topic(self, name: str, partitions: int = 1) -> None:
+        """Create a topic, and return when it is there."""
+        admin = self.admin()  # kept until the end: futures of a client that is gone fail
+        for created in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+            created.result(START_SECONDS)
+
+    def _properties(self, controller: int) -> list[str]:
+        return [
+            "process.roles=broker,controller",
+            "node.id=1",
+            f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
+            "controller.listener.names=CONTROLLER",
+            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
+            f"log.dirs={self._folder / 'data'}",
+            "offsets.topic.replication.factor=1",
+            "offsets.topic.num.partitions=4",
+            "share.coordinator.state.topic.replication.factor=1",
+            "transaction.state.log.replication.factor=1",
+            "transaction.state.log.min.isr=1",
+            "transaction.state.log.num.partitions=4",
+            "group.initial.rebalance.delay.ms=0",
+            "auto.create.topics.enable=false",
+        ]
+
+    def _run_tool(self, *args: str) -> None:
+        done = subprocess.run([*_java("-Xmx200m"), *args], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(done.stdout + done.stderr)
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that was free a moment ago."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def _java(heap: str) -> list[str]:
+    return ["java", heap, "-cp", f"{_jars()}/*"]
+
+
+@cache
+def _jars() -> Path | None:
+    done = subprocess.run(["sh", "scripts/kafka.sh"], cwd=ROOT, capture_output=True, text=True, check=False)
+    folder = done.stdout.strip()
+    return Path(folder) if folder else None
