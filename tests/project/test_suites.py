@@ -28,6 +28,9 @@ def project(tmp_path: Path) -> Path:
     (tmp_path / "tests").mkdir()
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     shutil.copy(ROOT / "tests" / "conftest.py", tmp_path / "tests")
+    shutil.copytree(
+        ROOT / "tests" / "services", tmp_path / "tests" / "services", ignore=shutil.ignore_patterns("test_*")
+    )
     shutil.copytree(ROOT / "lab", tmp_path / "lab", ignore=shutil.ignore_patterns("recordings", "__pycache__"))
     (tmp_path / "tests" / "test_some.py").write_text(TESTS)
     return tmp_path
