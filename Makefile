@@ -79,6 +79,10 @@ lab: .venv/.made ## Run the lab network for some minutes and record it into var/
 builtin-model: .venv/.dev ## Train the model revision that the package carries
 	$(BIN)/python -m logwarden.training.builtin $(ARGS)
 
+.PHONY: images
+images: ## Build the container images with docker or buildah (REGISTRY=localhost/logwarden TAG=dev ARGS="detector ingest")
+	sh scripts/images.sh $(ARGS)
+
 .PHONY: bench
 bench: .venv/.dev ## Measure speed and memory into benchmarks/results/ and print a table
 	$(BIN)/python -m benchmarks $(ARGS)

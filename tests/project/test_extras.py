@@ -46,6 +46,15 @@ def test_serving_has_no_training_libraries() -> None:
     assert found & TRAINING == set()
 
 
+@pytest.mark.parametrize("extra", ["detect", "ingest"])
+def test_what_runs_in_a_pod_has_no_dashboard(extra: str) -> None:
+    assert reachable(extra) & (TRAINING | {"streamlit", "pandas", "pyarrow"}) == set()
+
+
+def test_the_dashboard_has_no_model_runtime() -> None:
+    assert reachable("dashboard") & (TRAINING | {"onnxruntime", "tokenizers"}) == set()
+
+
 def test_the_operator_has_neither_training_libraries_nor_a_dashboard() -> None:
     found = reachable("operator")
     assert {"kopf", "kubernetes", "pydantic"} <= found
