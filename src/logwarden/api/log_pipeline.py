@@ -28,6 +28,7 @@ from logwarden.api.base import (
 
 Transport = Literal["UDP", "TCP", "TLS"]
 ClientAuth = Literal["None", "Optional", "Required"]
+Framing = Literal["Auto", "OctetCounted", "Newline"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 MinimumSeverity = Literal["info", "warning", "critical"]
@@ -74,6 +75,12 @@ class ListenerSpec(Spec):
                 listener.transport == "TLS" or (listener.tls_secret_ref is None and listener.client_auth == "None")
             ),
         ),
+        Rule(
+            "self.transport != 'UDP' || self.framing == 'Auto'",
+            "framing is only for transport TCP and TLS: over UDP a datagram is a message",
+            "framing",
+            lambda listener: listener.transport != "UDP" or listener.framing == "Auto",
+        ),
     )
 
     name: ListenerName = Field(description="Name of the listener; records show where a line came in.")
@@ -88,6 +95,11 @@ class ListenerSpec(Spec):
         None, description="Secret with `tls.crt`, `tls.key` and, to check clients, `ca.crt`; required with TLS."
     )
     client_auth: ClientAuth = Field("None", description="Whether clients must show a certificate of `ca.crt`.")
+    framing: Framing = Field(
+        "Auto",
+        description="How messages are told apart over TCP and TLS (RFC 6587). With Auto one machine, and over TCP a "
+        "syslog-ng from 4.10 on, find out for each sender; any other takes Newline over TCP, OctetCounted over TLS.",
+    )
 
     @property
     def bind_address(self) -> str:
