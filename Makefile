@@ -44,7 +44,7 @@ test: .venv/.dev ## Run all tests; on Debian as root, install the programs they 
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
-	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres" $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## Check style, types, layers and generated files

@@ -73,6 +73,18 @@ def _kafka_lacks() -> str | None:
     return kafka.obstacle()
 
 
+def _syslog_lacks() -> str | None:
+    from tests.services import syslog_ng
+
+    return syslog_ng.obstacle() or _kafka_lacks()
+
+
+def _postgres_lacks() -> str | None:
+    from tests.services import postgres
+
+    return _modules_lack("psycopg") or postgres.obstacle()
+
+
 def _modules_lack(*names: str) -> str | None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     return f"Python packages not installed: {', '.join(missing)}" if missing else None
@@ -83,6 +95,8 @@ SUITES: dict[str, Callable[[], str | None]] = {
     "browser": _browser_lacks,
     "train": _train_lacks,
     "kafka": _kafka_lacks,
+    "syslog": _syslog_lacks,
+    "postgres": _postgres_lacks,
 }
 
 

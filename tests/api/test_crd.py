@@ -212,6 +212,8 @@ CASES = {
     "TLS": (listeners({"name": "a", "transport": "TLS", "tlsSecretRef": {"name": "s"}}), True),
     "Secret without TLS": (listeners({"name": "a", "tlsSecretRef": {"name": "s"}}), False),
     "client check without TLS": (listeners({"name": "a", "clientAuth": "Required"}), False),
+    "framing of datagrams": (listeners({"name": "a", "framing": "Newline"}), False),
+    "framing": (listeners({"name": "a", "transport": "TCP", "framing": "Newline"}), True),
     "same name": (listeners({"name": "a", "port": 1}, {"name": "a", "port": 2}), False),
     "same port": (listeners({"name": "a"}, {"name": "b"}), False),
     "same port, other protocol": (listeners({"name": "a"}, {"name": "b", "transport": "TCP"}), True),

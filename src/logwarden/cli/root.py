@@ -43,6 +43,7 @@ COMMANDS = {
     "models": Entry("List, show, promote and roll back model revisions.", None),
     "anomalies": Entry("List the anomalies that the local store holds.", "serve"),
     "explain": Entry("Explain a stored anomaly.", "serve"),
+    "collector": Entry("Configure and watch the syslog-ng that puts logs into Kafka.", None),
     "crds": Entry("Print the Kubernetes custom resource definitions.", None),
 }
 
