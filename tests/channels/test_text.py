@@ -119,3 +119,13 @@ def test_what_was_fitted_survives_json(channel: TextChannel, templates: Template
     again = TextChannel.from_json(channel.to_json(), templates, ModelScores(language))
     assert [f.facts for f in again.read(odd)] == [f.facts for f in channel.read(odd)]
     assert again.to_json() == channel.to_json()
+
+
+def test_texts_that_differ_only_behind_the_cut_are_read_once(
+    language: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = " | ".join(f"{count}x {FAILED}" for count in (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048))
+    first = language.probabilities([f"{long} | one", LOGIN, f"{long} | another"])
+    assert first[0] == first[2] != first[1]
+    monkeypatch.setattr(language, "_network", None)  # whoever reads now fails
+    assert language.probabilities([f"{long} | a third"]) == first[:1]

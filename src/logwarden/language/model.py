@@ -19,6 +19,9 @@ Ids = NDArray[np.int64]
 _POSITIONS = 768
 """Token positions of a batch: enough to keep the processor busy, few enough for its caches."""
 
+_REMEMBERED = 8192
+"""Cut inputs whose answer is remembered, 0.5 KB each."""
+
 _LOGITS = 2_000_000
 """Logits held at once (8 MB), which bounds the decoder's positions of a batch by the size of the vocabulary."""
 
@@ -54,6 +57,8 @@ class LanguageModel:
         self.formulation = formulation
         self._network = network
         self._tokenizer = tokenizer
+        # Long texts that differ only behind the cut are one input.
+        self._cut: dict[bytes, float] = {}
 
     @classmethod
     def load(cls, folder: Path, threads: int = 1) -> LanguageModel:
@@ -72,10 +77,14 @@ class LanguageModel:
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return P(anomaly) of each text, shape (texts,): the softmax over the two label words as the first answer."""
         rows = [self._finish(ids) for ids in token_ids(self._tokenizer, [DETECT + text for text in texts])]
-        scores = np.empty(len(rows), dtype=np.float32)
-        for chosen in batches([(len(row),) for row in rows], _POSITIONS):
-            scores[chosen] = self._label_probabilities([rows[index] for index in chosen])
-        return scores
+        keys = [np.array(row, dtype=np.int32).tobytes() for row in rows]
+        scores = {key: self._cut[key] for key in keys if key in self._cut}
+        new = list({key: row for key, row in zip(keys, rows, strict=True) if key not in scores}.items())
+        for chosen in batches([(len(row),) for _, row in new], _POSITIONS):
+            answers = self._label_probabilities([new[index][1] for index in chosen])
+            scores.update((new[index][0], answer) for index, answer in zip(chosen, answers.tolist(), strict=True))
+        self._remember_cut(scores)
+        return np.array([scores[key] for key in keys], dtype=np.float32)
 
     def losses(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the mean negative log likelihood per token (nats) of each text, shape (texts,).
@@ -113,6 +122,12 @@ class LanguageModel:
                 break
             answer.append(token)
         return str(self._tokenizer.decode(answer[1:], skip_special_tokens=True)).strip()
+
+    def _remember_cut(self, scores: dict[bytes, float]) -> None:
+        if len(self._cut) >= _REMEMBERED:
+            self._cut.clear()
+        longest = self.formulation.max_tokens * np.dtype(np.int32).itemsize
+        self._cut.update((key, score) for key, score in scores.items() if len(key) == longest)
 
     def _finish(self, ids: list[int]) -> list[int]:
         return [*ids[: self.formulation.max_tokens - 1], self.formulation.eos_id]
