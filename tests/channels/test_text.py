@@ -121,6 +121,18 @@ def test_what_was_fitted_survives_json(channel: TextChannel, templates: Template
     assert again.to_json() == channel.to_json()
 
 
+def test_what_training_found_ordinary_is_not_asked_again(
+    channel: TextChannel, templates: Templates, language: LanguageModel
+) -> None:
+    losses = dict(zip((LOGIN, LEASE), language.losses([LOGIN, LEASE]), strict=True))
+    scores = ModelScores(language)
+    served = TextChannel.from_json(channel.to_json(), templates, scores)
+    usual = unit(templates, "srv1", 900.0, [min(losses, key=losses.__getitem__)] * 2)
+    served.prepare([usual])
+    assert served.read(usual) == channel.read(usual) == []
+    assert (scores.losses.scored, scores.losses.lookups) == (0, 1)
+
+
 def test_texts_that_differ_only_behind_the_cut_are_read_once(
     language: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

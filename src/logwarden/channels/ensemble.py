@@ -68,6 +68,8 @@ class Ensemble:
             for finding in channel.read(unit)
         ]
         surprises = {channel.name: 0.0 for channel in self.channels}
+        if not findings:
+            return Scored(unit, 0.0, surprises, findings)
         for surprise, name, _ in findings:
             surprises[name] = max(surprises[name], surprise)
         combined = combine(np.array([list(surprises.values())]), self._weights, self.combination)[0]

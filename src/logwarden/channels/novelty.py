@@ -39,7 +39,7 @@ class Surprise:
 
     def add(self, thing: Any, times: int = 1) -> None:
         """Count ``thing`` as seen ``times`` times."""
-        before = self.counts[thing]
+        before = self.counts.get(thing, 0)
         after = before + times
         self.counts[thing] = after
         self.total += times
@@ -82,6 +82,8 @@ class NoveltyChannel:
         self._by_app: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._by_host: defaultdict[str, Surprise] = defaultdict(Surprise)
         self._combinations: defaultdict[str, Surprise] = defaultdict(Surprise)
+        # The counts of each counted template's program: found once, since its text does not change.
+        self._app_of: dict[int, Surprise] = {}
         self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
         self._fitted_hosts: set[str] = set()
         # What was counted since the fit, per host: templates, and combinations; and the texts of unknown templates.
@@ -147,7 +149,8 @@ class NoveltyChannel:
         if unit.templates:
             learned, combinations = self._learned[unit.group]
             counts = self._learnable(unit.counts, learned)
-            learned.update(counts)
+            for template, count in counts.items():
+                learned[template] = learned.get(template, 0) + count
             combination = unit.combination
             if combination in combinations or len(combinations) < _MOST_COMBINATIONS:
                 combinations[combination] += 1
@@ -156,14 +159,15 @@ class NoveltyChannel:
 
     def _learnable(self, counts: Counter[int], learned: Counter[int]) -> Counter[int]:
         """Leave out new templates of a host that has too many, and remember the texts of the others."""
-        room = _MOST_TEMPLATES - len(learned)
         new = [template for template in counts if template not in learned]
-        for template in new[max(0, room) :]:
-            del counts[template]
-        for template in new[: max(0, room)]:
+        if not new:
+            return counts
+        room = max(0, _MOST_TEMPLATES - len(learned))
+        for template in new[:room]:
             if template not in self._templates.known:
                 self._texts.setdefault(template, self._text(template))
-        return counts
+        without = set(new[room:])
+        return Counter({template: count for template, count in counts.items() if template not in without})
 
     def _text(self, template: int) -> str:
         return self._texts.get(template) or self._templates.text_of(template) or ""
@@ -173,7 +177,10 @@ class NoveltyChannel:
         for template, count in counts.items():
             by_host.add(template, count)
             self._hosts_of[template].add(host)
-            self._by_app[_app(self._text(template))].add(template, count)
+            by_app = self._app_of.get(template)
+            if by_app is None:
+                by_app = self._app_of[template] = self._by_app[_app(self._text(template))]
+            by_app.add(template, count)
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts by host; those by program follow from them."""

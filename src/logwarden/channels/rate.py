@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Container, Iterable, Iterator, Sequence
 from math import sqrt
 from typing import Any
@@ -41,22 +41,24 @@ class _Sliding:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        self.totals: Counter[int] = Counter()
+        self.totals: dict[int, int] = {}
         self._recent: deque[tuple[float, dict[int, int]]] = deque()
 
     def add(self, end: float, counts: dict[int, int]) -> None:
         self._recent.append((end, counts))
-        self.totals.update(counts)
+        totals = self.totals
+        for template, count in counts.items():
+            totals[template] = totals.get(template, 0) + count
 
     def forget(self, now: float) -> None:
-        oldest = now - self.seconds
-        while self._recent and self._recent[0][0] <= oldest:
-            for template, count in self._recent.popleft()[1].items():
-                left = self.totals[template] - count
+        oldest, recent, totals = now - self.seconds, self._recent, self.totals
+        while recent and recent[0][0] <= oldest:
+            for template, count in recent.popleft()[1].items():
+                left = totals[template] - count
                 if left:
-                    self.totals[template] = left
+                    totals[template] = left
                 else:
-                    del self.totals[template]
+                    del totals[template]
 
     def to_state(self) -> list[Any]:
         return [[end, list(counts.items())] for end, counts in self._recent]
@@ -97,7 +99,7 @@ class _Host:
     def totals(self, unit: Unit) -> Iterator[tuple[int, list[int]]]:
         """Yield each template of a unit with its lines within each horizon, the unit's own included."""
         for template, count in _counts(unit).items():
-            yield template, [sliding.totals[template] + count for sliding in self.sliding]
+            yield template, [sliding.totals.get(template, 0) + count for sliding in self.sliding]
 
     def learn_most(self, unit: Unit) -> None:
         """Take a normal unit into what is normal for the host."""
@@ -114,16 +116,14 @@ class _Host:
 
     def see(self, unit: Unit, expected: Container[int]) -> None:
         """Remember when each expected template was last seen."""
-        self.last_seen.update(
-            (template, time) for template, time in zip(unit.templates, unit.times, strict=True) if template in expected
-        )
+        for template, time in zip(unit.templates, unit.times, strict=True):
+            if template in expected:
+                self.last_seen[template] = time
 
 
-def _counts(unit: Unit) -> Counter[int]:
+def _counts(unit: Unit) -> dict[int, int]:
     """Lines per template, and all of them under :data:`ALL_LINES`."""
-    counts = unit.counts
-    counts[ALL_LINES] = len(unit.templates)
-    return counts
+    return {**unit.counts, ALL_LINES: len(unit.templates)}
 
 
 class _Gaps:
@@ -229,11 +229,12 @@ class RateChannel:
         if most is None:
             most = host.most if host.learned >= _LEARNED_UNITS else {}
         findings = []
-        for template, totals in host.totals(unit):
+        for template, lines in _counts(unit).items():
             normal = most.get(template)
             if normal is None:
                 continue  # unknown templates are the novelty channel's business
-            for seconds, count, limit in zip(HORIZONS, totals, normal, strict=True):
+            for sliding, limit in zip(host.sliding, normal, strict=True):
+                count, seconds = sliding.totals.get(template, 0) + lines, sliding.seconds
                 if count > limit:
                     raw = (count - limit) / sqrt(limit + 1)
                     facts = self._facts(unit.host, template)
@@ -243,7 +244,7 @@ class RateChannel:
 
     def _missing(self, unit: Unit, host: _Host) -> list[Finding]:
         findings = []
-        present = set(unit.templates)
+        present = unit.counts
         for template, longest in self._longest_gap.get(unit.host, {}).items():
             last = host.last_seen.get(template)
             if last is None or template in present or template == ALL_LINES:

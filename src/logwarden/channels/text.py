@@ -36,6 +36,8 @@ class TextChannel:
         self._scores = scores
         self._normal_loss = 0.0
         self._usual: frozenset[int] = frozenset()
+        # Known templates whose loss is normal: most units hold nothing else, and need no look at each line.
+        self._ordinary: set[int] = set()
         # The model can judge only the language it was taught: programs that training did not know are not its business.
         self._apps = {text.partition(":")[0] for text in templates.known.values()}
 
@@ -43,25 +45,33 @@ class TextChannel:
         """Learn which templates are usual, and the loss that 95 % of the normal texts stay below."""
         units = list(units)
         self._usual = usual_templates(units)
-        texts = sorted({self._text(template) for unit in units for template in unit.templates})
-        self._scores.losses.prepare(texts)
-        losses = [self._scores.losses[text] for text in texts]
-        self._normal_loss = float(np.quantile(losses, 0.95)) if losses else 0.0
+        texts = {self._text(template): template for unit in units for template in unit.counts}
+        self._scores.losses.prepare(sorted(texts))
+        losses = {text: self._scores.losses[text] for text in sorted(texts)}
+        self._normal_loss = round(float(np.quantile([*losses.values()], 0.95)), 4) if losses else 0.0
+        ordinary = {texts[text] for text, loss in losses.items() if loss <= self._normal_loss}
+        self._ordinary = ordinary & self._templates.known.keys()
 
     def prepare(self, units: Sequence[Unit]) -> None:
         """Score in one batch what the cache lacks."""
-        lines = {template for unit in units for template in unit.templates if self._knows(template)}
-        self._scores.losses.prepare(map(self._text, lines))
+        lines = {template for unit in units for template in unit.counts} - self._ordinary
+        self._scores.losses.prepare(self._text(template) for template in lines if self._knows(template))
         self._scores.probabilities.prepare(filter(None, (self._read(unit)[1] for unit in units)))
 
     def read(self, unit: Unit) -> Reading:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
         reading = list(self._verdict(unit))
+        if self._ordinary.issuperset(unit.counts):
+            self._scores.losses.lookups += len(unit.counts)
+            return reading
         for template in set(unit.templates):
             if self._knows(template):
                 text = self._text(template)
                 loss = self._scores.losses[text]
-                if loss > self._normal_loss:
+                if loss <= self._normal_loss:
+                    if template in self._templates.known:
+                        self._ordinary.add(template)
+                else:
                     facts: Facts = {
                         "template": text,
                         "loss": round(loss, 2),
@@ -83,6 +93,8 @@ class TextChannel:
 
     def _read(self, unit: Unit) -> tuple[list[int], str]:
         """Return the unusual templates of a unit that the model can judge, and what it reads of them."""
+        if self._usual.issuperset(unit.counts):
+            return [], ""
         unusual = [template for template in unit.templates if template not in self._usual and self._knows(template)]
         return unit_text(unusual, self._text) if unusual else ([], "")
 
@@ -97,7 +109,12 @@ class TextChannel:
 
     def to_json(self) -> dict[str, Any]:
         """Return what was fitted beside the model itself."""
-        return {"normal_loss": round(self._normal_loss, 4), "usual": sorted(self._usual)}
+        return {
+            "normal_loss": self._normal_loss,
+            "usual": sorted(self._usual),
+            # So that a detector does not ask the model at its start for what it said in training.
+            "ordinary": sorted(self._ordinary),
+        }
 
     @classmethod
     def from_json(cls, fitted: dict[str, Any], templates: Templates, scores: ModelScores) -> TextChannel:
@@ -105,6 +122,7 @@ class TextChannel:
         channel = cls(templates, scores)
         channel._normal_loss = fitted["normal_loss"]
         channel._usual = frozenset(fitted["usual"])
+        channel._ordinary = set(fitted.get("ordinary", ()))
         return channel
 
     def to_state(self) -> dict[str, Any]:

@@ -107,6 +107,8 @@ class Unit:
     silent_since: float | None = None
     silent_until: float | None = None
     session: str | None = None
+    _counted: int = field(default=0, repr=False, compare=False)
+    _counts: Counter[int] = field(default_factory=Counter, repr=False, compare=False)
 
     @property
     def start(self) -> float:
@@ -120,8 +122,10 @@ class Unit:
 
     @property
     def counts(self) -> Counter[int]:
-        """Lines per template."""
-        return Counter(self.templates)
+        """Lines per template. Every channel asks, so they are counted once: not to be changed by who asks."""
+        if self._counted != len(self.templates):
+            self._counts, self._counted = Counter(self.templates), len(self.templates)
+        return self._counts
 
     @property
     def group(self) -> str:
@@ -132,7 +136,7 @@ class Unit:
     def combination(self) -> tuple[int, ...]:
         """What occurs together: the set of templates; in a session, each template followed by its count."""
         if self.session is None:
-            return tuple(sorted(set(self.templates)))
+            return tuple(sorted(self.counts))
         return tuple(number for template, count in sorted(self.counts.items()) for number in (template, _about(count)))
 
 
