@@ -20,6 +20,10 @@ _APP: Final = re.compile(r"[A-Za-z_/.(-][^\s:\[]*\Z")
 _TAG_CACHE_SIZE: Final = 8192
 _LONGEST_TAG: Final = 128
 _BINARY_SAMPLE: Final = 4096
+_LONGEST_SPLIT: Final = 512
+_COUNTER: Final = '[meta sequenceId="'
+# Others may take the time from their message.
+_TIMED_BY_HEADER: Final = frozenset(("rfc3164", "rfc5424", "frr", "junos"))
 
 _Value = TypeVar("_Value")
 _new = tuple.__new__
@@ -70,6 +74,45 @@ class LineParser:
             if line is not None:
                 return line
         return self._read(text, received)
+
+    def split(self, text: str, received: float | None) -> tuple[float, str] | None:
+        """Split a line in the header's time, Unix seconds, and the rest, without what says nothing of the event.
+
+        Lines with equal rests have equal hosts, apps and messages, so that most lines of a network need not be parsed:
+        see :meth:`repeats`. None where that cannot be told at a glance. Parameters are those of :meth:`parse`.
+        """
+        if received is None or len(text) > _LONGEST_SPLIT:
+            return None
+        start = text.find(">", 2, 5) + 1
+        if text[:start] not in PRIORITIES:
+            return None
+        minute = self._minutes.get(text[start : start + 12])
+        if minute is not None:
+            second, rest = SECONDS.get(text[start + 12 : start + 15]), text[start + 15 :]
+            if second is None or rest[:1] != " " or not -HALF_YEAR < minute + second - received < HALF_YEAR:
+                return None
+            return minute + second, rest
+        return self._split_rfc5424(text[start:]) if text[start : start + 2] == "1 " else None
+
+    def _split_rfc5424(self, body: str) -> tuple[float, str] | None:
+        """Leaves out the counter that syslog-ng puts into every line, and with it the process id."""
+        words = body.split(" ", 6)
+        if len(words) < 7 or (when := self._clock.iso(words[1])) is None:
+            return None
+        _, _, host, app, pid, message_id, rest = words
+        if rest.startswith(_COUNTER):
+            number, _, message = rest[len(_COUNTER) :].partition('"]')
+            if number.isdecimal():
+                return when, f"1 {host} {app} {message_id} counted {message}"
+        return when, f"1 {host} {app} {pid} {message_id} {rest}"
+
+    @staticmethod
+    def repeats(line: ParsedLine, when: float, rest: str) -> bool:
+        """Whether every line that :meth:`split` gives this rest is this line at another time."""
+        if line.time != when or line.format not in _TIMED_BY_HEADER:
+            return False
+        # After a time without year, a time zone may stand where the host is expected. "1" starts an RFC 5424 line.
+        return rest[0] == "1" or (line.host != "" and rest.startswith(f" {line.host} "))
 
     def _rfc3339(self, body: str, priority: Priority, received: float | None) -> ParsedLine | None:
         """Fast path for what follows the priority of RFC 5424, and of RFC 3164 with an RFC 3339 timestamp."""

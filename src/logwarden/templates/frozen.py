@@ -42,6 +42,8 @@ class Templates:
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self.known: dict[int, str] = {}
+        self.drops = 0
+        """How often texts of unknown templates were dropped to make room; who remembers ids has to ask anew then."""
         self._patterns: dict[tuple[int, str], list[_Tokens]] = {}
         self._ids: dict[str, int] = {}
         self._recent: dict[int, str] = {}
@@ -112,6 +114,7 @@ class Templates:
         if len(self._ids) >= CACHE_SIZE:
             # Ids and texts go together, or an id would be known whose text is not.
             self._ids.clear()
+            self.drops += 1
             self._less_recent, self._recent = self._recent, {}
         identifier = template_id(text)
         if identifier not in self.known:

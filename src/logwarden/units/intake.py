@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from logwarden.events import Batch, ParsedLine
+from logwarden.events import Batch, ParsedLine, Rejected
 from logwarden.mask import line_text
 from logwarden.outcome import ACTIVITY_SECONDS, Activity, Outcome, RejectedLine
 from logwarden.parse import LineParser
@@ -17,6 +17,7 @@ from logwarden.units.unit import SESSION, WINDOW, Unit, UnitConfig
 from logwarden.units.windows import Silence, Windows
 
 _KEPT_OF_REJECTED = 8192
+_MOST_KNOWN = 16_384
 _UNKNOWN_HOST = "unknown"
 _BACK_IN_TIME = 3600.0
 
@@ -51,6 +52,9 @@ class Intake:
         self.parser = LineParser()
         # Units that a revision with units of another kind left open; they are judged with the next ones.
         self._left_open: list[Unit] = []
+        # Host and template of lines seen before, whatever their time.
+        self._known: dict[str, tuple[str, int]] = {}
+        self._drops = templates.drops
         self._templates = templates
         self._unit = unit
         self._silence = silence
@@ -61,34 +65,60 @@ class Intake:
         This is the hot path: it runs for every line.
         """
         stream = self._stream(batch)
-        open_units, parse, id_of = stream.open, self.parser.parse, self._templates.id_of
+        open_units, read = stream.open, self._read
         add, addresses, clock = open_units.add, stream.addresses, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
         closed = self._take_left_open()
-        activity: Counter[tuple[int, str]] = Counter()
+        activity: list[tuple[int, str]] = []
+        self._forget_texts()
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
             # A stamp without a year is read as the one nearest to the line's arrival, or to the line before.
-            parsed = parse(text, (clock.now or None) if arrival is None else arrival)
-            if not isinstance(parsed, ParsedLine):
-                outcome.rejected.append(_rejected(batch, i, parsed.reason))
+            line = read(text, (clock.now or None) if arrival is None else arrival)
+            if isinstance(line, Rejected):
+                outcome.rejected.append(_rejected(batch, i, line.reason))
                 continue
-            host = parsed.host or (peers[i] if peers else "") or _UNKNOWN_HOST
+            stated, host, template = line
+            host = host or (peers[i] if peers else "") or _UNKNOWN_HOST
             if arrival is None:
-                moment, stated = clock.place(parsed.time), None
+                moment, stated = clock.place(stated), None
                 if moment < open_units.clock - _BACK_IN_TIME:
                     closed += open_units.restart()
             else:
-                moment, stated = arrival, parsed.time
-            units = add(host, moment, positions[i], text, id_of(line_text(parsed.app, parsed.message)), stated)
+                moment = arrival
+            units = add(host, moment, positions[i], text, template, stated)
             if units:
                 closed += units
             if peers:
                 addresses[host] = peers[i]
-            activity[int(moment) // ACTIVITY_SECONDS, host] += 1
+            activity.append((int(moment) // ACTIVITY_SECONDS, host))
         outcome.lines += len(lines)
-        outcome.activity += [Activity(slot * ACTIVITY_SECONDS, host, n) for (slot, host), n in activity.items()]
+        counted = Counter(activity).items()
+        outcome.activity += [Activity(slot * ACTIVITY_SECONDS, host, n) for (slot, host), n in counted]
         return closed
+
+    def _read(self, text: str, received: float | None) -> tuple[float | None, str, int] | Rejected:
+        """Return the time that a line states, its host (empty: it names none) and its template."""
+        split = self.parser.split(text, received)
+        if split is not None:
+            known = self._known.get(split[1])
+            if known is not None:
+                return split[0], *known
+        line = self.parser.parse(text, received)
+        if isinstance(line, Rejected):
+            return line
+        template = self._templates.id_of(line_text(line.app, line.message))
+        if split is not None and self.parser.repeats(line, *split):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            self._known[split[1]] = line.host, template
+        return line.time, line.host, template
+
+    def _forget_texts(self) -> None:
+        """Ask anew for all templates once texts were dropped: those of lines that go on coming have to stay."""
+        if self._drops != self._templates.drops:
+            self._drops = self._templates.drops
+            self._known.clear()
 
     def advance(self, now: float) -> list[Unit]:
         """Return the units that close when the clock of every stream passes to ``now`` (Unix seconds)."""
