@@ -165,6 +165,8 @@ def _lines(unit: Unit, odd: set[int]) -> list[LogLine]:
 
 def _printable(text: str) -> str:
     """Show bytes that are not UTF-8 as ``\\xNN``: JSON and databases hold only text."""
+    if text.isascii() and "\0" not in text:
+        return text
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 

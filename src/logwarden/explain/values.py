@@ -91,6 +91,8 @@ def counted(count: Value | None, noun: str) -> str | None:
 
 def plain_text(value: str) -> str:
     """Bring text to one line without control or invisible characters, with apostrophes for double quotes."""
+    if value.isascii() and value.isprintable():  # nearly all log text: none of its characters needs a look
+        return " ".join(value.translate(_QUOTES).split())
     normal = unicodedata.normalize("NFKC", value)
     visible = "".join(" " if _is_gap(char) else char for char in normal if unicodedata.category(char) != "Cf")
     return " ".join(visible.translate(_QUOTES).split())
