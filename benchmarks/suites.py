@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.budget import STEPS
 from benchmarks.process import measure, measure_module
 from benchmarks.traffic import write_never_seen, write_repeated
 from logwarden.revisions import open_revision
@@ -85,6 +86,23 @@ def repeated_traffic(plan: Plan) -> Values:
     }
 
 
+def budget(plan: Plan) -> Values:
+    """Seconds per million lines of repeated traffic by step, in one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "repeated.log")
+        write_repeated(plan.recording, plan.lines, file)
+        found = [
+            measure_module("benchmarks.budget", str(file), plan.model, str(Path(folder, f"{number}.db")))
+            for number in range(plan.runs)
+        ]
+    steps = {step: _median([one["seconds_per_million"][step] for one in found], 2) for step in STEPS}
+    return {
+        "lines": found[0]["lines"],
+        **{f"{step}_seconds_per_million": value for step, value in steps.items()},
+        "runs": found,
+    }
+
+
 def never_seen(plan: Plan) -> Values:
     """Units of one line each, no two lines alike after masking: nothing can be answered from the cache."""
     with tempfile.TemporaryDirectory() as folder:
@@ -135,6 +153,7 @@ def _median(values: list[float], digits: int = 0) -> float:
 BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "startup": startup,
     "repeated-traffic": repeated_traffic,
+    "budget": budget,
     "never-seen": never_seen,
     "training": training,
 }
