@@ -10,8 +10,8 @@ SPEED ?= 20
 MINUTES ?= 3
 REPLAY ?= $(firstword $(sort $(wildcard lab/recordings/test*)))
 ARGS ?=
-# Such as "-n 2 --dist loadgroup", to run tests in several processes.
-PARALLEL ?=
+# How many processes tests run in; PARALLEL= runs them in one, which is easier to debug.
+PARALLEL ?= -n auto --maxprocesses 4 --dist loadgroup
 
 BIN := .venv/bin
 INPUTS := pyproject.toml constraints.txt scripts/install.py

@@ -100,6 +100,10 @@ SUITES: dict[str, Callable[[], str | None]] = {
 }
 
 
+# By suite the name of the process that runs its tests; without a name it is that of the test's file.
+_TOGETHER = {"lab": "lab", "kafka": "kafka", "syslog": "kafka", "postgres": "postgres", "browser": "", "train": ""}
+
+
 @cache
 def _lack(suite: str) -> str | None:
     """What keeps a suite from running here, in words, or None."""
@@ -112,12 +116,16 @@ def _suites_of(item: pytest.Item) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give every test its suite, and keep the lab's tests in one process: they share the machine's namespaces."""
+    """Give every test its suite, and keep together in one process what should not run side by side.
+
+    The lab's tests share the machine's namespaces, others a broker or a database. Those of a browser or of training
+    share, file by file, what takes long to make.
+    """
     for item in items:
         suites = _suites_of(item)
         item.user_properties.append(("suite", suites[0]))
-        if "lab" in suites:
-            item.add_marker(pytest.mark.xdist_group("lab"))
+        if together := [_TOGETHER[suite] for suite in suites if suite in _TOGETHER]:
+            item.add_marker(pytest.mark.xdist_group(together[0] or item.path.name))
 
 
 @pytest.hookimpl(tryfirst=True)
