@@ -24,6 +24,7 @@ pytestmark = [
     pytest.mark.skipif(bool(obstacles()), reason=obstacles() or "can run"),
 ]
 ROOT = Path(__file__).parents[2]
+SECONDS = 180.0
 LINE = re.compile(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\t([\d.]+)\t(udp|tcp)\t(<\d+>.*)$")
 
 
@@ -72,7 +73,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
     out = tmp_path_factory.mktemp("lab") / "recording"
     subprocess.run(
         _command(
-            out, "pytest", "--seed", "3", "--minutes", "2.3", "--quiet-seconds", "1",
+            out, f"pytest-{os.getpid()}", "--seed", "3", "--minutes", "2.3", "--quiet-seconds", "1",
             "--faults-per-day", "60", "--kinds", "link_flap,ssh_user_enumeration",
         ),
         cwd=ROOT,
@@ -154,15 +155,18 @@ def test_meta_counts_the_lines(recording: Recording) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_nothing_is_left_after_an_interruption(tmp_path: Path, how: signal.Signals) -> None:
+def test_nothing_is_left_after_an_interruption(
+    tmp_path: Path, how: signal.Signals, request: pytest.FixtureRequest
+) -> None:
     interfaces = set(Path("/sys/class/net").iterdir())
     process = subprocess.Popen(
-        _command(tmp_path / "cut", "pytest-cut", "--minutes", "5"),
+        _command(tmp_path / "cut", f"pytest-cut-{os.getpid()}", "--minutes", "5"),
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
+    request.addfinalizer(process.kill)
+    deadline = time.monotonic() + SECONDS
     while len(spaces := _spaces_of(process.pid)) <= len(LOGGING_HOSTS):
         assert time.monotonic() < deadline, "the lab does not start"
         time.sleep(0.2)
@@ -171,8 +175,8 @@ def test_nothing_is_left_after_an_interruption(tmp_path: Path, how: signal.Signa
         os.killpg(process.pid, how)
     else:
         process.send_signal(how)
-    process.wait(60)
-    deadline = time.monotonic() + 60
+    process.wait(SECONDS)
+    deadline = time.monotonic() + SECONDS
     while spaces & _spaces() and time.monotonic() < deadline:
         time.sleep(0.2)
     assert not spaces & _spaces()
