@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
@@ -45,9 +46,10 @@ TopicName = Annotated[
     StringConstraints(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9._-]*$", max_length=200),
     Allowed("at most 200 letters, digits, dots, underscores and hyphens"),
 ]
+BOOTSTRAP_SERVERS = re.compile(r"^[^\s,:]+:[0-9]{1,5}(,[^\s,:]+:[0-9]{1,5})*$")
 BootstrapServers = Annotated[
     str,
-    StringConstraints(pattern=r"^[^\s,:]+:[0-9]{1,5}(,[^\s,:]+:[0-9]{1,5})*$", max_length=2048),
+    StringConstraints(pattern=BOOTSTRAP_SERVERS.pattern, max_length=2048),
     Allowed("host:port, or several separated by commas"),
 ]
 Path = Annotated[
@@ -226,7 +228,7 @@ class KafkaSaslSpec(Spec):
 
 
 class TopicSpec(Spec):
-    """The topic of raw logs. The names of the other topics begin with its name."""
+    """The topic of raw logs. The names of the other topics follow from its name."""
 
     RULES: ClassVar = (Rule("self.name == oldSelf.name", "the topic's name cannot be changed", "name"),)
 
@@ -242,6 +244,16 @@ class TopicSpec(Spec):
     )
     replicas: int = Field(3, ge=1, le=9, description="Copies of each partition.")
     retention: Duration = Field("7d", description="How long raw logs are kept.")
+
+    @property
+    def anomalies(self) -> str:
+        """Name of the topic that anomalies are written to: ``netlogs-anomalies`` beside ``netlogs-raw``."""
+        return self.name.removesuffix("-raw") + "-anomalies"
+
+    @property
+    def dead_letters(self) -> str:
+        """Name of the topic for what could not be processed: ``netlogs-raw.dlq`` beside ``netlogs-raw``."""
+        return self.name + ".dlq"
 
 
 class KafkaSpec(Spec):
