@@ -19,10 +19,10 @@ import httpx
 import pytest
 
 from logwarden.detect import DetectionModel, Detector
-from logwarden.local.loop import DetectorLoop
 from logwarden.revisions import Registry, open_revision, write_revision
 from logwarden.sources.spool import SpoolReader
 from logwarden.store import Phase, PipelineStatus, Store
+from logwarden.streaming.loop import DetectorLoop, Track
 
 from .conftest import MODEL, PIPELINE, SECONDS, Start, Up, contents, write_recording
 
@@ -132,7 +132,7 @@ def rerun_over(data_dir: Path, model: DetectionModel, store: Path) -> None:
     """Read the spool of an earlier run from its beginning into a new store."""
     with Store.open(store) as opened:
         reader = SpoolReader(data_dir / "spool")
-        loop = DetectorLoop(reader, Detector(model, "test"), opened, "up/test")
+        loop = DetectorLoop(reader, Detector(model, "test"), opened, Track.of_spool("up/test"))
         while loop.step(0):
             pass
         loop.commit()

@@ -122,6 +122,11 @@ class Broker:
             "transaction.state.log.min.isr=1",
             "transaction.state.log.num.partitions=4",
             "group.initial.rebalance.delay.ms=0",
+            # A consumer that was killed is noticed in seconds.
+            "group.consumer.min.session.timeout.ms=3000",
+            "group.consumer.session.timeout.ms=5000",
+            "group.consumer.min.heartbeat.interval.ms=500",
+            "group.consumer.heartbeat.interval.ms=500",
             "auto.create.topics.enable=false",
         ]
 

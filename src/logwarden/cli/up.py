@@ -5,21 +5,20 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logwarden.cli.common import data_dir as default_data_dir
+from logwarden.cli.loading import choose_pipeline
 from logwarden.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from logwarden.api.load import PipelineWithModel
 
 EXAMPLES = """
 logwarden up -f examples/quickstart.yaml
 logwarden up -f pipeline.yaml --check
 logwarden up -f pipeline.yaml --host 0.0.0.0 --port udp=15514 --port dashboard=8600
 logwarden up -f examples/quickstart.yaml --replay lab/recordings/test-11 --speed 60
+logwarden up -f examples/quickstart.yaml --bootstrap-servers localhost:9092
 """
 
 _MAX_PORT = 65535
@@ -67,6 +66,14 @@ def command(
     exit_after_replay: Annotated[
         bool, typer.Option("--exit-after-replay", "--once", help="Stop when the recording has been judged.")
     ] = False,
+    bootstrap_servers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Kafka that listeners write to and the detector reads from, instead of a file.",
+            show_default=False,
+        ),
+    ] = None,
     no_dashboard: Annotated[bool, typer.Option("--no-dashboard", help="Start without the pages.")] = False,
 ) -> None:
     """Run a pipeline on this machine: listeners, detector, store and dashboard.
@@ -77,7 +84,7 @@ def command(
     factor = _speed(speed)
     if exit_after_replay and replay is None:
         raise InvalidInputError("--exit-after-replay needs --replay RECORDING")
-    chosen = _choose(file, pipeline)
+    chosen = choose_pipeline(file, pipeline)
 
     from logwarden.local.unused import unused_fields
 
@@ -108,23 +115,11 @@ def command(
             replay=replay,
             speed=factor,
             exit_after_replay=exit_after_replay,
+            bootstrap_servers=bootstrap_servers,
             launch=None if no_dashboard else launch,
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     )
-
-
-def _choose(file: Path, name: str | None) -> PipelineWithModel:
-    from logwarden.api.load import load_pipelines
-
-    found = load_pipelines(file)
-    names = ", ".join(one.pipeline.name for one in found)
-    if name is None and len(found) > 1:
-        raise InvalidInputError(f"{file} has several pipelines: choose one with --pipeline ({names})")
-    for one in found:
-        if name in (None, one.pipeline.name):
-            return one
-    raise InvalidInputError(f"{file} has no LogPipeline {name}; there is {names}")
 
 
 def _ports(options: list[str]) -> dict[str, int]:

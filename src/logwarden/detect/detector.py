@@ -117,6 +117,11 @@ class Detector:
         outcome.records.append(filed)
         return case
 
+    def clock(self, stream: str) -> float:
+        """Return how far the clock of a stream has come, Unix seconds; 0 for one that is not known."""
+        state = self._intake.streams.get(stream)
+        return 0.0 if state is None else state.open.clock
+
     def snapshot(self) -> bytes:
         """Return the state from which :meth:`restore` goes on as if nothing had happened."""
         state = {

@@ -8,26 +8,24 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from logwarden.api.anomaly_model import AnomalyModel
-from logwarden.api.base import duration_seconds
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden.api.record import AnomalyRecord, Explanation
-from logwarden.detect import DetectionModel, Detector
+from logwarden.api.record import AnomalyRecord
+from logwarden.detect import DetectionModel
 from logwarden.errors import InvalidInputError, LogwardenError
-from logwarden.explain import ExplanationWorker, make_explainer
+from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.local.certificates import CERTIFICATE, server_contexts
 from logwarden.local.commands import sending
 from logwarden.local.console import StatusLine, banner, status_text
-from logwarden.local.loop import DetectorLoop, resume_at
+from logwarden.local.explaining import open_explainer
+from logwarden.local.handoff import HandOff, KafkaHandOff, SpoolHandOff
 from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints
+from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.replay import MAX_SPEED, Recording, Replay
 from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
@@ -35,7 +33,6 @@ from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
 from logwarden.sources.http import HttpListener
 from logwarden.sources.listening import Listener, ListenerThread
-from logwarden.sources.spool import Spool, SpoolReader
 from logwarden.sources.syslog import TcpListener, UdpListener
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError
 
@@ -47,7 +44,6 @@ _SHOW_SECONDS = 0.5
 _STATUS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
 _CHILD_SECONDS = 5.0
-_DISK_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 
@@ -73,6 +69,8 @@ class UpConfig:
         Recording to replay, and recorded seconds per second.
     exit_after_replay
         Stop when the recording has been replayed and judged.
+    bootstrap_servers
+        Kafka that listeners write to and the detector reads from; None for the spool in ``data_dir``.
     launch
         Starts the dashboard; None for none.
     say
@@ -91,6 +89,7 @@ class UpConfig:
     replay: Path | None = None
     speed: float = MAX_SPEED
     exit_after_replay: bool = False
+    bootstrap_servers: str | None = None
     launch: Launch | None = None
 
 
@@ -118,6 +117,22 @@ def token_of(config: UpConfig) -> str | None:
     return read_secret(config.secrets, ref.name, ref.key, "spec.collect.http.tokenSecretRef")
 
 
+def _kafka_of(config: UpConfig) -> KafkaSettings | None:
+    """Return how to reach Kafka, or None where lines go through the spool.
+
+    Raises
+    ------
+    InvalidInputError
+        If a recording is to be replayed: its times are in the past, and a topic is shared.
+    """
+    if config.bootstrap_servers is None:
+        return None
+    if config.replay is not None:
+        raise InvalidInputError("--replay works without --bootstrap-servers only: a recording goes through the spool")
+    read = partial(read_secret, config.secrets)
+    return settings_of(config.pipeline, read, bootstrap_servers=config.bootstrap_servers)
+
+
 def _check_sources(config: UpConfig, ports: list[Endpoint]) -> None:
     if config.replay is None and all(endpoint.protocol == "page" for endpoint in ports):
         raise InvalidInputError(
@@ -135,7 +150,7 @@ class _Pipeline:
         self._config = config
         self._stack = stack
         self._name = config.pipeline.name
-        self._consumer = f"up/{self._name}"
+        self._kafka = _kafka_of(config)
         token, tls = token_of(config), server_contexts(config.pipeline, config.secrets)
         self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
         self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
@@ -144,7 +159,7 @@ class _Pipeline:
         self._store = stack.enter_context(Store.open(config.store))
         self._child = self._launch()  # first, as it takes longest
         self._model = load(revision)
-        self._spool = self._open_spool()
+        self._handoff = self._open_handoff()
         self._replay = self._open_replay(recording)
         self._listeners = [
             self._listener(endpoint, sock, token, tls.get(endpoint.name)) for endpoint, sock in self._bound
@@ -172,64 +187,50 @@ class _Pipeline:
         self._stack.callback(_end, child)
         return child
 
-    def _open_spool(self) -> Spool:
-        position, block = resume_at(self._store, self._consumer)
-        spool = Spool(self._config.data_dir / "spool", resume_position=position, resume_block=block)
-        self._stack.callback(spool.close)
-        return spool
+    def _open_handoff(self) -> HandOff:
+        threshold = self._config.model.spec.threshold.value
+        handoff: HandOff
+        if self._kafka is not None:
+            handoff = KafkaHandOff(self._kafka, self._store, self._name, threshold)
+        else:
+            handoff = SpoolHandOff(self._config.data_dir / "spool", self._store, self._name, threshold)
+        self._stack.callback(handoff.close)
+        return handoff
 
     def _open_replay(self, recording: Recording | None) -> Replay | None:
-        if recording is None:
+        if recording is None or not isinstance(self._handoff, SpoolHandOff):
             return None
-        once = self._config.exit_after_replay
-        replay = Replay(recording, self._config.speed, self._spool, self._config.data_dir, stay=once)
+        once, spool = self._config.exit_after_replay, self._handoff.spool
+        replay = Replay(recording, self._config.speed, spool, self._config.data_dir, stay=once)
         if once or not replay.finished:
-            self._spool.clock = replay
+            spool.clock = replay
         return replay
 
     def _listener(
         self, endpoint: Endpoint, sock: socket.socket, token: str | None, tls: ssl.SSLContext | None
     ) -> Listener:
         if endpoint.protocol == "udp":
-            return UdpListener(endpoint.name, sock, self._spool)
+            return UdpListener(endpoint.name, sock, self._handoff.intake)
         if endpoint.protocol in ("tcp", "tls"):
-            return TcpListener(endpoint.name, sock, self._spool, tls=tls)
-        return HttpListener(endpoint.name, sock, self._spool, token=token, tls=tls)
-
-    def _open_detector(self) -> tuple[Detector, DetectorLoop]:
-        detector = Detector(self._model, self._name, threshold=self._config.model.spec.threshold.value)
-        reader = SpoolReader(self._spool.folder, self._spool)
-        self._stack.callback(reader.close)
-        loop = DetectorLoop(reader, detector, self._store, self._consumer, committed=self._committed)
-        return detector, loop
-
-    def _open_explainer(self) -> ExplanationWorker | None:
-        if not self._config.pipeline.spec.detect.explain:
-            return None
-        spec = self._config.model.spec.explanation
-        key = spec.openai.api_key_secret_ref if spec.openai is not None else None
-        api_key = None
-        if key is not None:
-            text = read_secret(self._config.secrets, key.name, key.key, "spec.explanation.openAI.apiKeySecretRef")
-            api_key = SecretStr(text)
-        explainer = make_explainer(spec, model=self._model.language, api_key=api_key)
-        return ExplanationWorker(explainer, self._save_explanation)
+            return TcpListener(endpoint.name, sock, self._handoff.intake, tls=tls)
+        return HttpListener(endpoint.name, sock, self._handoff.intake, token=token, tls=tls)
 
     # ------------------------------------------------------------------ life
 
     def run(self, stopping: threading.Event) -> None:
-        self._explaining = self._open_explainer()
-        detector, loop = self._open_detector()
+        self._explaining = open_explainer(
+            self._config.pipeline, self._config.model, self._model, self._config.secrets, self._store
+        )
         watch = RevisionWatch(self._config.model, self._config.registry, self._model.revision)
         self._stack.callback(watch.stop)
         self._start()
         try:
-            self._work(stopping, detector, loop, watch)
+            self._work(stopping, watch)
         finally:
-            self._shut_down(loop)
+            self._shut_down()
 
     def _start(self) -> None:
-        self._spool.__enter__()
+        self._handoff.start(self._model, self._committed)
         replay_listener = self._replay_listener()
         self._thread = ListenerThread([*self._listeners, *([replay_listener] if replay_listener else [])])
         self._thread.start()
@@ -244,61 +245,43 @@ class _Pipeline:
         _, sock = self._bind(endpoint)
         return TcpListener(endpoint.name, sock, self._replay)
 
-    def _work(self, stopping: threading.Event, detector: Detector, loop: DetectorLoop, watch: RevisionWatch) -> None:
-        show, publish, prune = _Every(_SHOW_SECONDS), _Every(_STATUS_SECONDS), _Every(_PRUNE_SECONDS)
-        while not stopping.is_set() and not self._replayed(loop):
-            loop.step(_READ_SECONDS)
+    def _work(self, stopping: threading.Event, watch: RevisionWatch) -> None:
+        show, publish, prune = Every(_SHOW_SECONDS), Every(_STATUS_SECONDS), Every(_PRUNE_SECONDS)
+        while not stopping.is_set() and not self._replayed():
+            self._handoff.step(_READ_SECONDS)
             new = watch.take()
             if new is not None:
-                self._take_over(new, detector)
+                self._take_over(new)
             if show.due():
-                self._show(loop)
+                self._show()
             if publish.due():
                 self._publish(self._phase())
             if prune.due():
-                self._prune()
+                prune_in_background(self._store, self._config.pipeline)
 
-    def _shut_down(self, loop: DetectorLoop) -> None:
+    def _shut_down(self) -> None:
         """Take in what has arrived, judge it to the end, store it, stop the children."""
         self._status.clear()
         self._config.say("Stopping: storing what has arrived. Ctrl-C once more stops at once.")
         if self._replay is not None:
             self._replay.stop()
         self._thread.stop()
-        problems = [*self._finish_spool(), *self._finish_loop(loop)]
+        problems = self._handoff.finish()
         if self._explaining is not None:
             self._explaining.stop(_CHILD_SECONDS)
         self._publish(Phase.STOPPED)
         if problems:
             raise LogwardenError("stopped, but " + "; ".join(problems))
 
-    def _finish_spool(self) -> list[str]:
-        """Wait until what has arrived is on disk; return what went wrong."""
-        self._spool.end("stop")
-        try:
-            self._spool.durable().result(_DISK_SECONDS)
-        except (LogwardenError, TimeoutError):
-            return [f"not all lines that arrived are on disk: {self._spool.problem or 'the disk is slow'}"]
-        return []
-
-    def _finish_loop(self, loop: DetectorLoop) -> list[str]:
-        """Judge and store what is on disk; return what went wrong."""
-        try:
-            loop.finish(self._spool.end_block)
-        except StoreError as error:
-            return [f"not all results are stored ({error}); the next start goes on with them"]
-        return []
-
-    def _replayed(self, loop: DetectorLoop) -> bool:
+    def _replayed(self) -> bool:
         """Tell whether there is no more to do after a replay."""
         if not self._config.exit_after_replay or self._replay is None or not self._replay.finished:
             return False
-        return self._replay.listener in loop.ended or loop.block >= self._spool.end_block
+        return isinstance(self._handoff, SpoolHandOff) and self._handoff.judged(self._replay.listener)
 
     # ------------------------------------------------------------------ events
 
-    def _committed(self, outcome: Outcome, block: int) -> None:
-        self._spool.consumed(block)
+    def _committed(self, outcome: Outcome) -> None:
         self._lines += outcome.lines
         self._anomalies += len(outcome.records)
         for record in outcome.records:
@@ -306,33 +289,20 @@ class _Pipeline:
             if self._explaining is not None:
                 self._explaining.submit(record)
 
-    def _save_explanation(self, anomaly: str, explanation: Explanation) -> None:
-        self._store.set_explanation(anomaly, explanation)
-
-    def _take_over(self, new: DetectionModel, detector: Detector) -> None:
-        detector.take_over(new)
+    def _take_over(self, new: DetectionModel) -> None:
+        self._handoff.take_over(new)
         self._model = new
         self._status.clear()
         self._config.say(f"Model revision {new.revision} has taken over.")
-
-    def _prune(self) -> None:
-        """Remove old results in the background: a thread for a moment, once an hour."""
-        keep = timedelta(seconds=duration_seconds(self._config.pipeline.spec.store.retention))
-
-        def prune() -> None:
-            with contextlib.suppress(StoreError):
-                self._store.prune(datetime.now(UTC) - keep)
-
-        threading.Thread(target=prune, name="retention", daemon=True).start()
 
     # ------------------------------------------------------------------ telling
 
     def _phase(self) -> Phase:
         return Phase.LISTENING if self._replay is None or self._replay.finished else Phase.REPLAYING
 
-    def _find_problems(self, loop: DetectorLoop) -> list[str]:
+    def _find_problems(self) -> list[str]:
         """Return what is wrong at the moment, the worst first."""
-        problems = [problem for problem in (loop.problem, self._spool.problem) if problem]
+        problems = self._handoff.problems()
         lost = sum(map(_lost, self._listeners))
         if lost:
             problems.append(f"{lost:,} datagrams lost")
@@ -340,8 +310,8 @@ class _Pipeline:
             problems.append(f"the dashboard has stopped (exit code {self._child.returncode})")
         return problems
 
-    def _show(self, loop: DetectorLoop) -> None:
-        self._problems = self._find_problems(loop)
+    def _show(self) -> None:
+        self._problems = self._find_problems()
         notes = list(self._problems)
         if self._phase() is Phase.REPLAYING and self._replay is not None:
             notes.append(f"replay {100 * self._replay.done // self._replay.total} %")
@@ -383,21 +353,6 @@ def _authority(config: UpConfig) -> Path | None:
     """Return the certificate by which a client of this machine may know the HTTP endpoint."""
     ref = config.pipeline.spec.collect.http.tls_secret_ref
     return None if ref is None or config.secrets is None else (config.secrets / ref.name / CERTIFICATE).absolute()
-
-
-class _Every:
-    """True about every so many seconds, the first time at once."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._last = float("-inf")
-
-    def due(self) -> bool:
-        now = time.monotonic()
-        if now - self._last < self._seconds:
-            return False
-        self._last = now
-        return True
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

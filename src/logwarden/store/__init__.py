@@ -6,7 +6,7 @@ SQLite on one machine; the tables and statements are written so that PostgreSQL 
 from __future__ import annotations
 
 from logwarden.store.location import default_store_path
-from logwarden.store.store import Store, StoreError
+from logwarden.store.store import CheckpointMovedError, Store, StoreError
 from logwarden.store.values import (
     ActivityPoint,
     AnomalyCount,
@@ -27,6 +27,7 @@ __all__ = [
     "AnomalyCount",
     "AnomalyFilter",
     "Checkpoint",
+    "CheckpointMovedError",
     "HostSummary",
     "ListenerStatus",
     "Phase",

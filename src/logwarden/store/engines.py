@@ -22,6 +22,10 @@ class StoreError(LogwardenError):
     """The store cannot be used."""
 
 
+class CheckpointMovedError(LogwardenError):
+    """Another process has taken over what this one was doing: its results must not be stored."""
+
+
 def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
     """Return an engine whose tables are up to date, and the URL without a password for messages.
 

@@ -227,6 +227,11 @@ def _extremes(connection: Connection, column: ColumnElement[int]) -> tuple[int, 
     return None if least is None or greatest is None else (least, greatest)
 
 
+def counters_of(connection: Connection, prefix: str) -> dict[str, int]:
+    """Return the counters whose names begin with ``prefix``."""
+    return {name: value for name, value in _counters(connection).items() if name.startswith(prefix)}
+
+
 def _counters(connection: Connection) -> dict[str, int]:
     return {row.name: row.value for row in connection.execute(select(counters))}
 
@@ -239,8 +244,11 @@ def change_token(connection: Connection) -> int:
 def checkpoint(connection: Connection, consumer: str) -> Checkpoint:
     """Return how far a consumer has come."""
     query = select(positions.c.stream, positions.c.next).where(positions.c.consumer == consumer)
+    # The positions first: should another process commit in between, they are the ones that have moved on, and a commit
+    # that expects these is refused.
+    found = {row.stream: row.next for row in connection.execute(query)}
     state = connection.scalar(select(consumers.c.state).where(consumers.c.name == consumer))
-    return Checkpoint({row.stream: row.next for row in connection.execute(query)}, state)
+    return Checkpoint(found, state)
 
 
 def status(connection: Connection) -> PipelineStatus | None:

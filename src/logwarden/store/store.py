@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from logwarden.api.record import AnomalyRecord, Case, Explanation, Verdict
 from logwarden.outcome import Outcome
 from logwarden.store import engines, queries, retention, writes
-from logwarden.store.engines import StoreError, explain_failure
+from logwarden.store.engines import CheckpointMovedError, StoreError, explain_failure
 from logwarden.store.values import (
     ActivityPoint,
     AnomalyCount,
@@ -27,7 +27,7 @@ from logwarden.store.values import (
     Totals,
 )
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["CheckpointMovedError", "Store", "StoreError"]
 
 
 class Store:
@@ -93,7 +93,14 @@ class Store:
     # What a detector does
 
     def commit(
-        self, outcome: Outcome, *, consumer: str, positions: Mapping[str, int], state: bytes | None = None
+        self,
+        outcome: Outcome,
+        *,
+        consumer: str,
+        positions: Mapping[str, int],
+        state: bytes | None = None,
+        expected: Mapping[str, int] | None = None,
+        counts: Mapping[str, int] | None = None,
     ) -> None:
         """Keep the results of a step and how far the consumer has come, in one transaction.
 
@@ -113,15 +120,31 @@ class Store:
             The next position to read of each stream that moved; other streams stay where they were.
         state
             What the consumer needs to go on, as bytes; None keeps what was stored.
+        expected
+            The positions that this consumer stored last, of a consumer whose work may pass to another process.
+        counts
+            What to add to the store's counters, by name.
+
+        Raises
+        ------
+        CheckpointMovedError
+            If another process has moved one of the ``expected`` positions. Nothing is stored then.
         """
         with self._writing() as connection:
-            writes.write_outcome(connection, outcome)
+            if expected is not None:
+                writes.claim_positions(connection, consumer, expected)
+            writes.write_outcome(connection, outcome, counts or {})
             writes.write_checkpoint(connection, consumer, positions, state)
 
     def checkpoint(self, consumer: str) -> Checkpoint:
         """Return how far a consumer has come; an unknown consumer is at the beginning."""
         with self._reading() as connection:
             return queries.checkpoint(connection, consumer)
+
+    def counters(self, prefix: str) -> dict[str, int]:
+        """Return the counters whose names begin with ``prefix``, see ``counts`` of :meth:`commit`."""
+        with self._reading() as connection:
+            return queries.counters_of(connection, prefix)
 
     def set_explanation(self, anomaly_id: str, explanation: Explanation) -> bool:
         """Replace the explanation of an anomaly; return False when there is no such anomaly."""

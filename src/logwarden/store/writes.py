@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from logwarden.api.record import Explanation, Verdict
 from logwarden.outcome import Outcome, RejectedLine
 from logwarden.store.encoding import case_row, now_micros, record_row, storable, to_micros
+from logwarden.store.engines import CheckpointMovedError
 from logwarden.store.tables import activity, anomalies, cases, consumers, counters, pipelines, positions, rejected
 from logwarden.store.values import PipelineStatus
 
@@ -25,8 +26,8 @@ def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
-def write_outcome(connection: Connection, outcome: Outcome) -> None:
-    """Write records, cases, rejected lines, activity and counters."""
+def write_outcome(connection: Connection, outcome: Outcome, counts: Mapping[str, int]) -> None:
+    """Write records, cases, rejected lines, activity and counters, ``counts`` among them."""
     recorded = now_micros()
     if outcome.records:
         _upsert_records(connection, [record_row(record, recorded) for record in outcome.records])
@@ -38,7 +39,8 @@ def write_outcome(connection: Connection, outcome: Outcome) -> None:
         _insert_rejected(connection, outcome.rejected, recorded)
     if outcome.activity:
         _add_activity(connection, outcome, recorded)
-    _count(connection, {"lines": outcome.lines, "units": outcome.units, "changes": int(_changes(outcome))})
+    own = {"lines": outcome.lines, "units": outcome.units, "changes": int(_changes(outcome))}
+    _count(connection, {**counts, **own})
 
 
 def _changes(outcome: Outcome) -> bool:
@@ -104,6 +106,16 @@ def _count(connection: Connection, increments: Mapping[str, int]) -> None:
     statement = _insert(connection, counters)
     values = {"value": counters.c.value + statement.excluded.value}
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values), rows)
+
+
+def claim_positions(connection: Connection, consumer: str, expected: Mapping[str, int]) -> None:
+    """Make sure that nobody else has moved the positions, nor does until the transaction ends."""
+    for stream, position in expected.items():
+        row = {"consumer": consumer, "stream": storable(stream), "next": position}
+        connection.execute(_insert(connection, positions).on_conflict_do_nothing(), row)
+        same = (positions.c[name] == value for name, value in row.items())
+        if connection.execute(update(positions).where(*same).values(next=position)).rowcount != 1:
+            raise CheckpointMovedError(f"another process has taken over {stream} as {consumer}")
 
 
 def write_checkpoint(

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from logwarden.detect import DetectionModel, Detector
-from logwarden.local.loop import DetectorLoop, resume_at
 from logwarden.outcome import Outcome
 from logwarden.sources.base import Item
 from logwarden.sources.spool import STREAM, Spool, SpoolReader
-from logwarden.store import Store, StoreError
+from logwarden.store import CheckpointMovedError, Store, StoreError
+from logwarden.streaming.latency import Latency
+from logwarden.streaming.loop import DetectorLoop, Track, resume_at
+from tests.local.conftest import contents, raw_lines
 
-from .conftest import contents, raw_lines
-
+TRACK = Track.of_spool("test")
 NewLoop = Callable[..., DetectorLoop]
 
 
@@ -63,7 +64,7 @@ def new_loop(spool: Path, model: DetectionModel) -> Iterator[NewLoop]:
         def make(store: Store, reader: type[SpoolReader] = SpoolReader, **options: Any) -> DetectorLoop:
             source = reader(spool)
             opened.callback(source.close)
-            return DetectorLoop(source, Detector(model, "test"), store, "test", **options)
+            return DetectorLoop(source, Detector(model, "test"), store, TRACK, **options)
 
         yield make
 
@@ -83,7 +84,7 @@ def test_everything_is_processed_once_and_nothing_is_lost(tmp_path: Path, new_lo
         assert store.totals().lines == rows + broken
         assert [row.reason for row in store.rejected()] == ["connection closed"] * broken
         assert store.totals().anomalies > 0
-        assert resume_at(store, "test") == (rows + broken, loop.block)
+        assert resume_at(store, TRACK) == (rows + broken, loop.place)
         assert store.checkpoint("test").positions[STREAM] == rows + broken
         assert loop.ended == {"over"}
         assert {record.origin.listener for record in store.anomalies()} <= {"udp", "tcp"}
@@ -121,9 +122,9 @@ def test_results_wait_while_the_store_refuses(
             pass
         loop.commit()
         assert loop.problem == "the disk is full"
-        reached = loop.block
+        reached = loop.place
         assert not loop.step(0)
-        assert loop.block == reached, "it reads on although it cannot store"
+        assert loop.place == reached, "it reads on although it cannot store"
         with pytest.raises(StoreError, match="the disk is full"):
             loop.finish(reached)
         assert store.totals().lines == 0
@@ -139,4 +140,34 @@ def test_a_commit_tells_what_it_stored(tmp_path: Path, new_loop: NewLoop) -> Non
         loop = new_loop(store, committed=lambda outcome, block: told.append((outcome, block)))
         run_to_the_end(loop)
         assert sum(len(outcome.records) for outcome, _ in told) == store.count()
-        assert told[-1][1] == loop.block
+        assert told[-1][1] == loop.place
+
+
+def test_who_was_overtaken_stores_nothing_more(tmp_path: Path, new_loop: NewLoop) -> None:
+    with Store.open(tmp_path / "whole.db") as store:
+        run_to_the_end(new_loop(store, BlockByBlock))
+    with Store.open(tmp_path / "store.db") as store:
+        paused = new_loop(store, BlockByBlock)
+        for _ in range(20):
+            paused.step(0)
+        successor = new_loop(store, BlockByBlock)
+        run_to_the_end(successor)
+        before = contents(tmp_path / "store.db")
+        for step in (paused.commit, lambda: run_to_the_end(paused)):
+            with pytest.raises(CheckpointMovedError, match="another process has taken over netlogs-raw/0 as test"):
+                step()
+        assert contents(tmp_path / "store.db") == before == contents(tmp_path / "whole.db")
+
+
+def test_every_line_is_counted_by_what_became_of_it(tmp_path: Path, new_loop: NewLoop) -> None:
+    with Store.open(tmp_path / "store.db") as store:
+        latency = Latency()
+        run_to_the_end(new_loop(store, latency=latency))
+        rows, broken = len(raw_lines()), store.totals().rejected
+        assert store.counters("scored/") == {"scored/netlogs-raw/0": rows}
+        assert store.counters("rejected/") == {"rejected/netlogs-raw/0": broken}
+        assert sum(store.counters("received/").values()) == rows
+        counts, seconds = latency.read()
+        assert sum(counts) == rows
+        assert counts[-1] == rows, "they were received in March"
+        assert seconds > rows

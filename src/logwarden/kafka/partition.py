@@ -1,0 +1,146 @@
+"""One partition of the raw topic as a source of lines and ticks.
+
+The clock of a partition is made from its lines: where one was received later than the one before, the seconds between
+them pass as ticks. So reading again gives the same lines between the same ticks, whoever reads and whenever. Only at
+the end of the partition the real time lets the clock go on, second by second, so that windows close and silence shows.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, Message
+
+from logwarden.events import Batch
+from logwarden.kafka.envelope import Line, decode
+from logwarden.outcome import RejectedLine
+from logwarden.sources.base import KEPT_OF_REJECTED, Item, Malformed, Tick
+
+TICK_SECONDS = 1.0
+# Lines on their way through a collector are waited for so long before the real time lets the clock go on, seconds.
+_GRACE = 2.0
+# After so many seconds without a line the clock stands still: it is the collection that stopped.
+_HORIZON = 3600.0
+# A collector's clock may run ahead by so much, seconds. What claims more would stop the clock of the partition.
+_AHEAD = 300.0
+
+
+class PartitionSource:
+    """Messages of one partition that were consumed and not yet read by the loop.
+
+    Parameters
+    ----------
+    stream
+        ``TOPIC/PARTITION``.
+    """
+
+    def __init__(self, stream: str) -> None:
+        self.place = 0
+        """Offset behind what was consumed."""
+        self.consumed = 0
+        """Messages so far."""
+        self._stream = stream
+        self._clock = self._last_line = 0.0
+        self._items: list[Item] = []
+        self._kept: list[Sequence[Message]] = []
+
+    def resume(self, place: int, clock: float) -> None:
+        """Go on at the offset ``place``, where the detector's clock is ``clock`` (Unix seconds; 0: not begun)."""
+        self.place = place
+        self._clock = self._last_line = clock
+
+    def read(self, block: int, *, timeout: float = 0.0) -> tuple[list[Item], int]:
+        """Return what was consumed since the last call, and the offset behind it; never waits."""
+        items, self._items = self._items, []
+        return items, max(block, self.place)
+
+    def feed(self, messages: Sequence[Message]) -> None:
+        """Take messages of this partition, in order; marks of its end among them."""
+        lines: list[tuple[int, Line]] = []
+        latest = time.time() + _AHEAD
+        for message in messages:
+            offset = message.offset() or 0
+            error = message.error()
+            if error is not None:
+                if error.code() == KafkaError._PARTITION_EOF:  # it may stand behind marks of transactions
+                    self.place = max(self.place, offset)
+                continue
+            written = message.timestamp()[1] / 1000
+            line = decode(message.value(), key=message.key(), written=written)
+            if line.received > latest:
+                line = line._replace(received=min(written, latest))
+            lines.append((offset, line))
+        if lines:
+            self.consumed += len(lines)
+            self.place = lines[-1][0] + 1
+            self._kept.append(messages)
+            self._cut(lines)
+
+    def pass_time(self, end: int, asked: float) -> None:
+        """Let the clock go on if there was nothing behind what was consumed when ``end`` was asked for.
+
+        Parameters
+        ----------
+        end
+            Offset behind the last message of the partition.
+        asked
+            Unix seconds at which that was so.
+        """
+        if self.place >= end and self._clock:
+            self._tick_until(min(asked - _GRACE, self._last_line + _HORIZON))
+
+    def originals(self, offsets: Sequence[int]) -> list[Message]:
+        """Return messages that :meth:`forget` has not dropped, by offset."""
+        wanted = set(offsets)
+        return [one for batch in self._kept for one in batch if one.error() is None and one.offset() in wanted]
+
+    def forget(self) -> None:
+        """Drop the messages that were read: their results are stored."""
+        self._kept.clear()
+
+    # ------------------------------------------------------------------ cutting
+
+    def _cut(self, lines: list[tuple[int, Line]]) -> None:
+        """Cut into batches of one listener, ticks, and what cannot be read."""
+        start = 0
+        for i, (_, line) in enumerate(lines):
+            jumps = line.received - self._clock > TICK_SECONDS and self._clock
+            if i > start and (jumps or line.reason or line.listener != lines[start][1].listener):
+                self._add(lines[start:i])
+                start = i
+            if jumps:
+                self._tick_until(min(line.received, self._clock + _HORIZON))
+            if line.received > self._clock:
+                self._clock = self._last_line = line.received
+            if line.reason:
+                self._reject(*lines[i])
+                start = i + 1
+        self._add(lines[start:])
+
+    def _add(self, lines: list[tuple[int, Line]]) -> None:
+        if lines:
+            self._items.append(
+                Batch(
+                    self._stream,
+                    [offset for offset, _ in lines],
+                    [line.text for _, line in lines],
+                    [line.received for _, line in lines],
+                    [line.peer for _, line in lines],
+                    lines[0][1].listener or None,
+                )
+            )
+
+    def _reject(self, offset: int, line: Line) -> None:
+        rejected = RejectedLine(
+            self._stream, offset, line.received, line.peer or None, line.reason, line.text[:KEPT_OF_REJECTED]
+        )
+        self._items.append(Malformed(range(offset, offset + 1), [rejected]))
+
+    def _tick_until(self, now: float) -> None:
+        """Add a tick for every whole second after the clock, up to ``now``."""
+        first = math.floor(self._clock / TICK_SECONDS) + 1
+        for second in range(first, math.floor(now / TICK_SECONDS) + 1):
+            self._clock = second * TICK_SECONDS
+            self._items.append(Tick(self._clock))

@@ -1,0 +1,191 @@
+"""A detector that reads from Kafka until it is told to stop: what ``logwarden run detector`` does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden.errors import LogwardenError
+from logwarden.explain import ExplanationWorker
+from logwarden.kafka.settings import KafkaSettings, settings_of
+from logwarden.kafka.topics import ensure_topics
+from logwarden.local.explaining import open_explainer
+from logwarden.local.regular import Every, prune_in_background
+from logwarden.local.revision import RevisionWatch, choose_revision, load
+from logwarden.local.secrets import read_secret
+from logwarden.local.signals import stop_on_signals
+from logwarden.outcome import Outcome
+from logwarden.store import Phase, PipelineStatus, Store, StoreError
+from logwarden.streaming.metrics import DetectorMetrics, HealthServer, not_alive
+from logwarden.streaming.partitions import PartitionedDetection
+
+_READ_SECONDS = 0.1
+_STATUS_SECONDS = 2.0
+_PRUNE_SECONDS = 3600.0
+_EXPLAIN_SECONDS = 5.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """What to run.
+
+    Attributes
+    ----------
+    pipeline, model
+        The two resources.
+    store
+        Path or URL of the store; the pipeline's database comes before it.
+    registry
+        Folder of model revisions.
+    say
+        Prints a text for the person who started it.
+    secrets
+        Folder with the values of Secrets, or None.
+    bootstrap_servers
+        Instead of the pipeline's Kafka.
+    metrics_port
+        For metrics and health; 0 takes a free port, None serves none.
+    """
+
+    pipeline: LogPipeline
+    model: AnomalyModel
+    store: Path | str
+    registry: Path
+    say: Callable[[str], None]
+    secrets: Path | None = None
+    bootstrap_servers: str | None = None
+    metrics_port: int | None = None
+
+
+def store_of(pipeline: LogPipeline, secrets: Path | None, otherwise: Path | str) -> Path | str:
+    """Return the database that a pipeline names, or ``otherwise``."""
+    ref = pipeline.spec.store.database_secret_ref
+    return otherwise if ref is None else read_secret(secrets, ref.name, ref.key, "spec.store.databaseSecretRef")
+
+
+def run(config: DetectorConfig) -> None:
+    """Run until SIGINT or SIGTERM; then store what was detected, leave the group and return.
+
+    Raises
+    ------
+    LogwardenError
+        If something that it needs is missing or wrong.
+    """
+    with contextlib.ExitStack() as stack:
+        stopping = stack.enter_context(stop_on_signals())
+        settings = settings_of(
+            config.pipeline, partial(read_secret, config.secrets), bootstrap_servers=config.bootstrap_servers
+        )
+        revision = choose_revision(config.model, config.registry)
+        partitions = ensure_topics(settings)
+        store = stack.enter_context(Store.open(store_of(config.pipeline, config.secrets, config.store)))
+        model = load(revision)
+        explaining = open_explainer(config.pipeline, config.model, model, config.secrets, store)
+        if explaining is not None:
+            stack.callback(explaining.stop, _EXPLAIN_SECONDS)
+        detection = stack.enter_context(
+            PartitionedDetection(
+                settings,
+                store,
+                model,
+                config.pipeline.name,
+                threshold=config.model.spec.threshold.value,
+                committed=partial(_explain, explaining),
+            )
+        )
+        port = _serve_health(config, settings, detection, stack)
+        watch = RevisionWatch(config.model, config.registry, model.revision)
+        stack.callback(watch.stop)
+        config.say(_banner(config, settings, detection, store, partitions, port))
+        _work(stopping, config, detection, watch, store)
+        config.say("Stopping: storing what was read. Ctrl-C once more stops at once.")
+        _finish(detection)
+
+
+def _explain(explaining: ExplanationWorker | None, outcome: Outcome) -> None:
+    if explaining is not None:
+        for record in outcome.records:
+            explaining.submit(record)
+
+
+def _serve_health(
+    config: DetectorConfig, settings: KafkaSettings, detection: PartitionedDetection, stack: contextlib.ExitStack
+) -> int | None:
+    if config.metrics_port is None:
+        return None
+    server = HealthServer(
+        config.metrics_port,
+        DetectorMetrics(detection, config.pipeline.name, settings.topic.name),
+        alive=lambda: not_alive(detection),
+        ready=lambda: detection.problem,
+    )
+    stack.callback(server.close)
+    return server.port
+
+
+def _work(
+    stopping: threading.Event,
+    config: DetectorConfig,
+    detection: PartitionedDetection,
+    watch: RevisionWatch,
+    store: Store,
+) -> None:
+    publish, prune = Every(_STATUS_SECONDS), Every(_PRUNE_SECONDS)
+    while not stopping.is_set():
+        detection.step(_READ_SECONDS)
+        new = watch.take()
+        if new is not None:
+            detection.take_over(new)
+            config.say(f"Model revision {new.revision} has taken over.")
+        if publish.due():
+            _tell(store, config, detection)
+        if prune.due():
+            prune_in_background(store, config.pipeline)
+
+
+def _tell(store: Store, config: DetectorConfig, detection: PartitionedDetection) -> None:
+    """Publish what this process is doing, for the pages."""
+    status = PipelineStatus(
+        pipeline=config.pipeline.name,
+        phase=Phase.LISTENING,
+        revision=detection.model.revision,
+        detail=detection.problem,
+    )
+    try:
+        store.set_status(status)
+    except StoreError as error:
+        _log.warning("the status could not be stored: %s", error)
+
+
+def _finish(detection: PartitionedDetection) -> None:
+    detection.step(0.0)
+    problem = detection.problem
+    detection.close()
+    if problem:
+        raise LogwardenError(f"stopped, but not all results are stored ({problem}); the next detector reads them again")
+
+
+def _banner(
+    config: DetectorConfig,
+    settings: KafkaSettings,
+    detection: PartitionedDetection,
+    store: Store,
+    partitions: int,
+    port: int | None,
+) -> str:
+    lines = [
+        f"Detector of LogPipeline {config.pipeline.name} with model revision {detection.model.revision}",
+        f"  topic    {settings.topic.name}, {partitions} partitions, at {settings.bootstrap_servers}",
+        f"  store    {store.url.removeprefix('sqlite:///')}",
+    ]
+    if port is not None:
+        lines.append(f"  metrics  http://localhost:{port}/metrics")
+    return "\n".join(lines)
