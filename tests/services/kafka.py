@@ -37,11 +37,14 @@ class Broker:
         For its data, configuration and log.
     properties
         Lines of server.properties, added to ours.
+    protocols
+        Listeners beside the plain one: SASL_SSL, SSL.
     """
 
-    def __init__(self, folder: Path, properties: tuple[str, ...] = ()) -> None:
+    def __init__(self, folder: Path, properties: tuple[str, ...] = (), protocols: tuple[str, ...] = ()) -> None:
         self._folder = folder
         self.port, controller = free_port(), free_port()
+        self.ports = {name: free_port() for name in protocols}
         self.bootstrap_servers = f"127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
@@ -107,12 +110,13 @@ class Broker:
             created.result(START_SECONDS)
 
     def _properties(self, controller: int) -> list[str]:
+        more = "".join(f",{name}://127.0.0.1:{port}" for name, port in self.ports.items())
         return [
             "process.roles=broker,controller",
             "node.id=1",
             f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
             "controller.listener.names=CONTROLLER",
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}",
+            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}{more}",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             f"log.dirs={self._folder / 'data'}",
             "offsets.topic.replication.factor=1",
@@ -124,7 +128,7 @@ class Broker:
             "group.initial.rebalance.delay.ms=0",
             # A consumer that was killed is noticed in seconds.
             "group.consumer.min.session.timeout.ms=3000",
-            "group.consumer.session.timeout.ms=5000",
+            "group.consumer.session.timeout.ms=3000",
             "group.consumer.min.heartbeat.interval.ms=500",
             "group.consumer.heartbeat.interval.ms=500",
             "auto.create.topics.enable=false",

@@ -43,6 +43,7 @@ COMMANDS = {
     "evaluate": Entry("Measure a model on labelled logs beside trivial baselines.", "serve"),
     "models": Entry("List, show, promote and roll back model revisions.", None),
     "anomalies": Entry("List the anomalies that the local store holds.", "serve"),
+    "deadletters": Entry("List, show and replay what a pipeline on Kafka could not process.", "serve"),
     "explain": Entry("Explain a stored anomaly.", "serve"),
     "collector": Entry("Configure and watch the syslog-ng that puts logs into Kafka.", None),
     "crds": Entry("Print the Kubernetes custom resource definitions.", None),

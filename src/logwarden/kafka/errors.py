@@ -31,7 +31,7 @@ def plain(error: KafkaError | KafkaException) -> str:
     if isinstance(error, KafkaException):
         inner = error.args[0] if error.args else None
         return plain(inner) if isinstance(inner, KafkaError) else str(error)
-    text = " ".join(error.str().split())
+    text = " ".join(error.str().split()).removeprefix("Broker: ").removeprefix("Local: ")
     # Such as "sasl_plaintext://host:9092/bootstrap: SASL authentication error: ... (after 3ms in state ...)".
     head, _, rest = text.partition("://")
     if rest and " " not in head:

@@ -16,6 +16,7 @@ from logwarden.kafka.settings import KafkaSettings
 
 _REACH_SECONDS = 15.0
 _ASK_SECONDS = 5.0
+_REASON_SECONDS = 0.5
 _EVERY_SECONDS = 1.0
 _EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def _look(admin: AdminClient, settings: KafkaSettings, last_error: LastError) ->
     try:
         found = admin.list_topics(timeout=_REACH_SECONDS)
     except KafkaException as error:
+        admin.poll(_REASON_SECONDS)  # hands the reasons to last_error
         reason = last_error.text or plain(error)
         raise KafkaUnusableError(f"cannot use Kafka at {settings.bootstrap_servers}: {reason}") from None
     return {name: len(topic.partitions) for name, topic in found.topics.items()}, len(found.brokers)

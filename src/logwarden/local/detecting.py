@@ -12,7 +12,6 @@ from pathlib import Path
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden.errors import LogwardenError
 from logwarden.explain import ExplanationWorker
 from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.kafka.topics import ensure_topics
@@ -107,7 +106,7 @@ def run(config: DetectorConfig) -> None:
         config.say(_banner(config, settings, detection, store, partitions, port))
         _work(stopping, config, detection, watch, store)
         config.say("Stopping: storing what was read. Ctrl-C once more stops at once.")
-        _finish(detection)
+        detection.step(0.0)
 
 
 def _explain(explaining: ExplanationWorker | None, outcome: Outcome) -> None:
@@ -163,14 +162,6 @@ def _tell(store: Store, config: DetectorConfig, detection: PartitionedDetection)
         store.set_status(status)
     except StoreError as error:
         _log.warning("the status could not be stored: %s", error)
-
-
-def _finish(detection: PartitionedDetection) -> None:
-    detection.step(0.0)
-    problem = detection.problem
-    detection.close()
-    if problem:
-        raise LogwardenError(f"stopped, but not all results are stored ({problem}); the next detector reads them again")
 
 
 def _banner(

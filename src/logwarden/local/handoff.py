@@ -181,11 +181,11 @@ class KafkaHandOff:
         except LogwardenError as error:
             problems.append(str(error))
         if self.detection is not None:
-            self.detection.step(0.0)
-            problem = self.detection.problem
-            self.detection.close()
-            if problem:
-                problems.append(f"not all results are stored ({problem}); the next start goes on with them")
+            try:
+                self.detection.step(0.0)
+                self.detection.close()
+            except LogwardenError as error:
+                problems.append(str(error))
         return problems
 
     def close(self) -> None:

@@ -100,16 +100,20 @@ class PartitionedDetection:
         self._threshold = threshold
         self._committed = committed
         self._publisher = Publisher(settings)
+        self.unstored = ""
+        """Why results of partitions that were given back are not stored; whoever has these now reads them again."""
         self._trouble = ""
         self._last_error = LastError()
         self._reported = time.monotonic()
+        self._closed = False
         self._consumer = self._join()
 
     def __enter__(self) -> PartitionedDetection:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if not self._closed:
+            self.close()
 
     @property
     def problem(self) -> str:
@@ -155,9 +159,18 @@ class PartitionedDetection:
             one.detector.take_over(model)
 
     def close(self) -> None:
-        """Store what was detected, leave the group."""
+        """Store what was detected, leave the group.
+
+        Raises
+        ------
+        LogwardenError
+            If not all results are stored.
+        """
+        self._closed = True
         self.ends.stop()
         self._consumer.close()  # revokes, and so commits
+        if self.unstored:
+            raise LogwardenError(f"not all results are stored ({self.unstored}); the next detector reads them again")
 
     # ------------------------------------------------------------------ consuming
 
@@ -251,6 +264,7 @@ class PartitionedDetection:
         for one in going:
             with contextlib.suppress(CheckpointMovedError):
                 one.loop.commit()
+            self.unstored = self.unstored or one.loop.problem
             _log.info("partition %d: left at offset %d", one.number, one.loop.stored)
         self._report(going, wait=True)
         self.ends.watch(list(self.partitions))

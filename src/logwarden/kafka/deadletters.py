@@ -1,0 +1,221 @@
+"""Reading the dead-letter topic, and sending what lies in it once more."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_STORED,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
+
+from logwarden.errors import InvalidInputError
+from logwarden.kafka.envelope import decode
+from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
+from logwarden.kafka.publisher import ERROR, OFFSET, PARTITION, TIMESTAMP, TOPIC
+from logwarden.kafka.settings import KafkaSettings
+
+_ASK_SECONDS = 10.0
+_SILENT_SECONDS = 15.0
+_REASON_SECONDS = 0.5
+_BATCH = 500
+REPLAYED = "replayed-from"
+"""Header of a message that was sent once more: where it had stood before."""
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """A message that could not be processed.
+
+    Attributes
+    ----------
+    topic, partition, offset
+        Where it stood in the raw topic.
+    time
+        When it was written there.
+    error
+        Why it could not be processed.
+    key, value
+        As they were.
+    place
+        Partition and offset in the dead-letter topic.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    time: datetime
+    error: str
+    key: bytes | None
+    value: bytes | None
+    place: tuple[int, int]
+
+    @property
+    def id(self) -> str:
+        """Origin in one word: ``TOPIC/PARTITION/OFFSET``."""
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+    @property
+    def text(self) -> str:
+        """The line in it, or what was found instead, with bytes that are not UTF-8 as ``\\xNN``."""
+        line = decode(self.value, key=self.key, written=0.0)
+        return line.text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def read_dead_letters(settings: KafkaSettings, *, unreplayed: bool = False) -> Iterator[DeadLetter]:
+    """Yield the dead letters of a pipeline up to now, each once, oldest first within a partition.
+
+    ``unreplayed`` leaves out those before the last one that :func:`mark_replayed` was told of.
+
+    Raises
+    ------
+    KafkaUnusableError
+        If the topic cannot be read.
+    """
+    last_error = LastError()
+    consumer = _consumer(settings, last_error)
+    seen: set[str] = set()
+    try:
+        for message in _messages(consumer, settings, unreplayed=unreplayed):
+            letter = _letter(message)
+            if letter.id not in seen:
+                seen.add(letter.id)
+                yield letter
+    except KafkaException as error:
+        with contextlib.suppress(KafkaException):
+            consumer.poll(_REASON_SECONDS)  # hands the reasons to last_error
+        reason = last_error.text or plain(error)
+        raise KafkaUnusableError(f"cannot use Kafka at {settings.bootstrap_servers}: {reason}") from None
+    finally:
+        consumer.close()
+
+
+def mark_replayed(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> None:
+    """Remember that dead letters were replayed, up to the last one of each partition."""
+    ends: dict[int, int] = {}
+    for letter in letters:
+        partition, offset = letter.place
+        ends[partition] = max(ends.get(partition, 0), offset + 1)
+    consumer = _consumer(settings, LastError())
+    try:
+        name = settings.topic.dead_letters
+        consumer.commit(
+            offsets=[TopicPartition(name, partition, end) for partition, end in ends.items()], asynchronous=False
+        )
+    except KafkaException as error:
+        raise KafkaUnusableError(f"that they were replayed could not be remembered: {plain(error)}") from None
+    finally:
+        consumer.close()
+
+
+def _consumer(settings: KafkaSettings, last_error: LastError) -> Consumer:
+    config = {
+        "group.id": f"{settings.group}-deadletters",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "auto.offset.reset": "earliest",
+        "error_cb": last_error,
+    }
+    return Consumer({**settings.client(), **config})
+
+
+def _messages(consumer: Consumer, settings: KafkaSettings, *, unreplayed: bool) -> Iterator[Message]:
+    """Yield all messages that stand in the topic now."""
+    name = settings.topic.dead_letters
+    found = consumer.list_topics(name, timeout=_ASK_SECONDS).topics[name]
+    if found.error is not None:
+        raise KafkaUnusableError(f"topic {name} at {settings.bootstrap_servers}: {plain(found.error)}")
+    open_partitions = set(found.partitions)
+    begin = OFFSET_STORED if unreplayed else OFFSET_BEGINNING
+    consumer.assign([TopicPartition(name, number, begin) for number in open_partitions])
+    heard = time.monotonic()
+    while open_partitions:
+        for message in consumer.consume(_BATCH, timeout=1.0):
+            heard = time.monotonic()
+            error = message.error()
+            if error is None:
+                yield message
+            elif error.code() == KafkaError._PARTITION_EOF:
+                open_partitions.discard(message.partition() or 0)
+            else:
+                raise KafkaException(error)
+        if time.monotonic() - heard > _SILENT_SECONDS:
+            raise KafkaUnusableError(f"Kafka at {settings.bootstrap_servers} does not answer")
+
+
+def _letter(message: Message) -> DeadLetter:
+    """Read a dead letter; one that others wrote has itself as origin where its headers tell none."""
+    pairs: Any = message.headers() or ()
+    headers = {name: value.decode("utf-8", "replace") if isinstance(value, bytes) else "" for name, value in pairs}
+    milliseconds = _number(headers.get(TIMESTAMP), message.timestamp()[1])
+    return DeadLetter(
+        topic=headers.get(TOPIC) or str(message.topic()),
+        partition=_number(headers.get(PARTITION), message.partition() or 0),
+        offset=_number(headers.get(OFFSET), message.offset() or 0),
+        time=datetime.fromtimestamp(milliseconds / 1000, UTC),
+        error=headers.get(ERROR, ""),
+        key=message.key(),
+        value=message.value(),
+        place=(message.partition() or 0, message.offset() or 0),
+    )
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text is not None and text.isdecimal() else otherwise
+
+
+def find(letters: Iterable[DeadLetter], name: str) -> DeadLetter:
+    """Return the dead letter with an id, which may lack the topic.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is none.
+    """
+    for letter in letters:
+        if name in (letter.id, f"{letter.partition}/{letter.offset}"):
+            return letter
+    raise InvalidInputError(f"there is no dead letter {name}: 'logwarden deadletters list' shows them")
+
+
+def replay(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
+    """Send dead letters to the raw topic as they were, and return how many once Kafka has them.
+
+    Raises
+    ------
+    KafkaUnusableError
+        If Kafka has not acknowledged all of them.
+    """
+    last_error = LastError()
+    failures: list[str] = []
+
+    def delivered(error: KafkaError | None, message: Message) -> None:
+        if error is not None:
+            failures.append(plain(error))
+
+    config = {"acks": "all", "enable.idempotence": True, "error_cb": last_error, "message.timeout.ms": 20_000}
+    producer = confluent_kafka.Producer({**settings.client(), **config})
+    count = 0
+    for letter in letters:
+        origin: list[tuple[str, str | bytes | None]] = [(REPLAYED, letter.id)]
+        producer.produce(settings.topic.name, letter.value, letter.key, headers=origin, on_delivery=delivered)
+        producer.poll(0)
+        count += 1
+    left = producer.flush(30.0)
+    if left or failures:
+        reason = failures[0] if failures else last_error.text or "no answer"
+        raise KafkaUnusableError(
+            f"{left + len(failures)} of {count} messages were not sent to {settings.topic.name}: {reason}"
+        )
+    return count

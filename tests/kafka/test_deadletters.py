@@ -1,0 +1,71 @@
+"""What cannot be processed: kept with its origin and the reason, shown, and sent once more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from logwarden.kafka.producer import Producer
+from logwarden.store import Store
+from tests.services.kafka import Broker
+
+from .conftest import SECONDS, Start, lines_in, read_all, settings_for, wait_until, write_pipeline
+
+pytestmark = pytest.mark.kafka
+
+
+def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "logwarden", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+
+
+def test_dead_letters_are_listed_shown_and_replayed(broker: Broker, detector: Start, tmp_path: Path) -> None:
+    file = write_pipeline(tmp_path, broker, "dead")
+    running = detector(file, tmp_path / "dead.db")
+    wait_until(lambda: running.said("reading on at offset"))
+    broken = b"<13>" + b"x" * 70_000
+    with Producer(settings_for(broker, "dead")) as producer:
+        producer.append("udp", [b"<13>h app: good", broken], "10.0.0.1")
+        producer.append("tcp", [b"\xff\x1b[31m half"], "10.0.0.2", reason="the connection was [closed]")
+        producer.durable().result(SECONDS)
+    wait_until(lambda: lines_in(tmp_path / "dead.db") == 3)
+    with Store.open(tmp_path / "dead.db", read_only=True) as store:
+        rejected = {f"{row.stream}/{row.position}": row.reason for row in store.rejected()}
+
+    listed = run("deadletters", "list", "-f", file, "--format", "ndjson")
+    letters = {one["id"]: one for one in map(json.loads, listed.stdout.splitlines())}
+    assert {name: one["error"] for name, one in letters.items()} == rejected
+    assert sorted(rejected.values()) == ["longer than 65536 characters (65537)", "the connection was [closed]"]
+    half = next(one for one in letters.values() if one["key"] == "10.0.0.2")
+    assert half["text"] == "\\xff\x1b[31m half"
+    assert half["topic"] == "dead"
+    table = run("deadletters", "list", "-f", file).stdout
+    assert "the connection was [closed]" in table
+    assert "\x1b" not in table
+
+    shown = json.loads(run("deadletters", "show", "-f", file, f"{half['partition']}/{half['offset']}").stdout)
+    assert json.loads(shown["value"])["reason"] == "the connection was [closed]"
+    missing = run("deadletters", "show", "-f", file, "dead/0/99")
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert "there is no dead letter dead/0/99" in missing.stderr
+
+    assert run("deadletters", "replay", "-f", file, half["id"]).stdout == "1 message sent to dead once more.\n"
+    wait_until(lambda: lines_in(tmp_path / "dead.db") == 4)
+    assert run("deadletters", "replay", "-f", file, "--all").stdout == "3 messages sent to dead once more.\n"
+    wait_until(lambda: lines_in(tmp_path / "dead.db") == 7)
+    running.stop()
+    again = run("deadletters", "replay", "-f", file, "--all").stdout
+    assert again == "3 messages sent to dead once more.\n", "those that failed again, and no others"
+    sent = read_all(broker, "dead", 10)
+    assert len({message.value() for message in sent}) == 3, "a replay changes nothing"
+    assert run("deadletters", "replay", "-f", file).returncode == 2
+
+
+def test_no_topic_is_one_clear_error(broker: Broker, tmp_path: Path) -> None:
+    result = run("deadletters", "list", "-f", write_pipeline(tmp_path, broker, "nothing"))
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert f"topic nothing.dlq at {broker.bootstrap_servers}: Unknown topic or partition" in result.stderr
