@@ -87,6 +87,10 @@ images: ## Build the container images with docker or buildah (REGISTRY=localhost
 bench: .venv/.dev ## Measure speed and memory into benchmarks/results/ and print a table
 	$(BIN)/python -m benchmarks $(ARGS)
 
+.PHONY: chaos
+chaos: .venv/.dev ## Break things while numbered lines flow, and account for every line (needs Java, once Maven)
+	$(BIN)/python -m benchmarks.chaos $(ARGS)
+
 .PHONY: clean
 clean: ## Remove what make, tests and checks produced, .venv included
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis tests/output

@@ -21,7 +21,7 @@ RECORDINGS = ROOT / "lab" / "recordings"
 def main() -> int:
     """Run what was asked for."""
     options = _parser().parse_args()
-    plan = Plan(options.recording or _default_recording(), options.model, options.lines, options.runs)
+    plan = Plan(options.recording or _default_recording(), options.model, options.lines, options.runs, options.seconds)
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe()
     rows: list[tuple[str, Values]] = []
@@ -45,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of repeated traffic (default 1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default 3)")
+    parser.add_argument("--seconds", type=int, default=60, help="seconds at a fixed rate in stream (default 60)")
     parser.add_argument("--recording", type=Path, help="recording to repeat (default: the first test recording in lab)")
     parser.add_argument("--model", default="builtin", help="model revision to detect with (default builtin)")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run only this; may be repeated")

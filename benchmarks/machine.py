@@ -9,7 +9,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("logwarden", "drain3", "numpy", "onnxruntime", "orjson", "pydantic", "sqlalchemy", "tokenizers")
+LIBRARIES = (
+    "logwarden",
+    "confluent-kafka",
+    "drain3",
+    "numpy",
+    "onnxruntime",
+    "orjson",
+    "pydantic",
+    "sqlalchemy",
+    "tokenizers",
+)
 
 
 def describe() -> dict[str, Any]:

@@ -36,12 +36,15 @@ class Plan:
         Lines of repeated traffic.
     runs
         How often each program runs.
+    seconds
+        How long lines are sent at a fixed rate.
     """
 
     recording: Path
     model: str
     lines: int
     runs: int
+    seconds: int = 60
 
 
 def startup(plan: Plan) -> Values:
@@ -119,6 +122,13 @@ def never_seen(plan: Plan) -> Values:
     }
 
 
+def stream(plan: Plan) -> Values:
+    """From Kafka to the store, beside a consumer that does nothing, by turns; and latency at a fixed rate."""
+    from benchmarks.stream import kafka_to_store
+
+    return kafka_to_store(plan.recording, plan.model, plan.lines, plan.runs, plan.seconds)
+
+
 def training(plan: Plan) -> Values:
     """What the packaged revision says of its own training; training itself is not repeated."""
     manifest = open_revision(plan.model).manifest
@@ -155,5 +165,6 @@ BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "repeated-traffic": repeated_traffic,
     "budget": budget,
     "never-seen": never_seen,
+    "stream": stream,
     "training": training,
 }

@@ -88,7 +88,7 @@ def command(
 
     from logwarden.local.unused import unused_fields
 
-    unused = unused_fields(chosen.pipeline, chosen.model)
+    unused = unused_fields(chosen.pipeline, chosen.model, kafka=bootstrap_servers is not None)
     if check:
         print(f"{file}: OK, LogPipeline {chosen.pipeline.name} with AnomalyModel {chosen.model.name}")
     if unused:

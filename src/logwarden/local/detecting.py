@@ -159,6 +159,11 @@ def _tell(store: Store, config: DetectorConfig, detection: PartitionedDetection)
         detail=detection.problem,
     )
     try:
+        lost = sum(store.counters("lost/").values())
+        if lost:
+            detail = [status.detail] if status.detail else []
+            detail.append(f"{lost:,} lines were removed by Kafka before they were read")
+            status = status.model_copy(update={"detail": "; ".join(detail)})
         store.set_status(status)
     except StoreError as error:
         _log.warning("the status could not be stored: %s", error)

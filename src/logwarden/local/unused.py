@@ -13,13 +13,14 @@ _USED_OF_PIPELINE = ("collect.syslog.listeners", "collect.http", "detect", "stor
 _USED_OF_MODEL = ("base.family", "base.model", "threshold.value", "promotion.revision", "explanation")
 
 
-def unused_fields(pipeline: LogPipeline, model: AnomalyModel) -> str:
+def unused_fields(pipeline: LogPipeline, model: AnomalyModel, *, kafka: bool = False) -> str:
     """Return a line that names the fields with another value than their default that have no effect here.
 
-    It is empty where there is none.
+    It is empty where there is none. ``kafka`` tells that lines go through a Kafka.
     """
+    used = (*_USED_OF_PIPELINE, "kafka") if kafka else _USED_OF_PIPELINE
     found = {
-        f"LogPipeline {pipeline.name}": list(_unused(pipeline.spec, _USED_OF_PIPELINE)),
+        f"LogPipeline {pipeline.name}": list(_unused(pipeline.spec, used)),
         f"AnomalyModel {model.name}": list(_unused(model.spec, _USED_OF_MODEL)),
     }
     parts = [f"{owner} {', '.join(fields)}" for owner, fields in found.items() if fields]
