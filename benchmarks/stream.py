@@ -39,7 +39,7 @@ kind: LogPipeline
 metadata: {{name: bench}}
 spec:
   kafka: {{bootstrapServers: "{servers}", topic: {{name: {topic}, partitions: {partitions}, replicas: 1}}}}
-  detect: {{modelRef: {{name: bench}}}}
+  detect: {{modelRef: {{name: bench}}, explain: false}}
 """
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from logwarden.cli import root
 from logwarden.kafka.producer import Producer
 from logwarden.store import Store
 from tests.services.kafka import Broker
@@ -18,12 +19,30 @@ from .conftest import SECONDS, Start, lines_in, read_all, settings_for, wait_unt
 pytestmark = pytest.mark.kafka
 
 
-def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logwarden", *map(str, args)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
+class Result(NamedTuple):
+    """What a command line gave."""
+
+    code: int
+    stdout: str
+    stderr: str
 
 
-def test_dead_letters_are_listed_shown_and_replayed(broker: Broker, detector: Start, tmp_path: Path) -> None:
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in this process."""
+
+    def start(*args: str | Path) -> Result:
+        capsys.readouterr()
+        code = root.run([str(arg) for arg in args])
+        return Result(code, *capsys.readouterr())
+
+    return start
+
+
+def test_dead_letters_are_listed_shown_and_replayed(broker: Broker, detector: Start, run: Run, tmp_path: Path) -> None:
     file = write_pipeline(tmp_path, broker, "dead")
     running = detector(file, tmp_path / "dead.db")
     wait_until(lambda: running.said("reading on at offset"))
@@ -50,7 +69,7 @@ def test_dead_letters_are_listed_shown_and_replayed(broker: Broker, detector: St
     shown = json.loads(run("deadletters", "show", "-f", file, f"{half['partition']}/{half['offset']}").stdout)
     assert json.loads(shown["value"])["reason"] == "the connection was [closed]"
     missing = run("deadletters", "show", "-f", file, "dead/0/99")
-    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
+    assert (missing.code, missing.stderr.count("\n")) == (2, 1)
     assert "there is no dead letter dead/0/99" in missing.stderr
 
     assert run("deadletters", "replay", "-f", file, half["id"]).stdout == "1 message sent to dead once more.\n"
@@ -62,10 +81,10 @@ def test_dead_letters_are_listed_shown_and_replayed(broker: Broker, detector: St
     assert again == "3 messages sent to dead once more.\n", "those that failed again, and no others"
     sent = read_all(broker, "dead", 10)
     assert len({message.value() for message in sent}) == 3, "a replay changes nothing"
-    assert run("deadletters", "replay", "-f", file).returncode == 2
+    assert run("deadletters", "replay", "-f", file).code == 2
 
 
-def test_no_topic_is_one_clear_error(broker: Broker, tmp_path: Path) -> None:
+def test_no_topic_is_one_clear_error(broker: Broker, run: Run, tmp_path: Path) -> None:
     result = run("deadletters", "list", "-f", write_pipeline(tmp_path, broker, "nothing"))
-    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert (result.code, result.stderr.count("\n")) == (1, 1)
     assert f"topic nothing.dlq at {broker.bootstrap_servers}: Unknown topic or partition" in result.stderr

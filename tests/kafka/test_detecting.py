@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Producer as ConfluentProducer
 from jsonschema import Draft202012Validator
 
 from logwarden.kafka.producer import Producer
@@ -140,6 +142,31 @@ def test_a_broker_that_dies_and_comes_back_costs_no_line(own_broker: Broker, det
     wait_until(lambda: lines_in(tmp_path / "away.db") >= sent)
     running.stop()
     assert lines_in(tmp_path / "away.db") == counted(tmp_path / "away.db", "away") == sent
+
+
+def test_marks_of_transactions_are_no_lines_and_no_lag(broker: Broker, detector: Start, tmp_path: Path) -> None:
+    """A collector writes in transactions, whose marks take offsets of their own."""
+    file = write_pipeline(tmp_path, broker, "transactions")
+    broker.create_topic("transactions", partitions=3)
+    collector = ConfluentProducer({"bootstrap.servers": broker.bootstrap_servers, "transactional.id": "collector"})
+    collector.init_transactions(SECONDS)
+    for number in range(10):
+        collector.begin_transaction()
+        for device in range(30):
+            collector.produce("transactions", b"<13>h app: good %d" % number, b"10.0.0.%d" % device)
+        if number == 5:
+            collector.abort_transaction(SECONDS)
+        else:
+            collector.commit_transaction(SECONDS)
+    running = detector(file, tmp_path / "store.db")
+    wait_until(lambda: lines_in(tmp_path / "store.db") == 270)
+    running.stop()
+    assert counted(tmp_path / "store.db", "transactions") == 270
+    client = Consumer({"bootstrap.servers": broker.bootstrap_servers, "group.id": "logwarden-test"})
+    partitions = [TopicPartition("transactions", number) for number in range(3)]
+    ends = [client.get_watermark_offsets(one, timeout=SECONDS) for one in partitions]
+    assert [one.offset for one in client.committed(partitions, SECONDS)] == [end and end[1] for end in ends]
+    client.close()
 
 
 def test_health_and_metrics_tell_what_a_detector_does(broker: Broker, detector: Start, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def pipeline_file(tmp_path: Path) -> Path:
 def test_what_listeners_take_goes_through_kafka(broker: Broker, up: Start, tmp_path: Path) -> None:
     store = tmp_path / "store.db"
     running = up("--bootstrap-servers", broker.bootstrap_servers, "--store", str(store))
-    udp, http = running.port("syslog UDP"), running.port("HTTP")
+    udp, http = running.port("syslog UDP"), int(running.wait_for(r"HTTP .*:(\d+)/v1/logs")[1])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for number in range(50):
             sender.sendto(b"<13>h1 app: datagram %d" % number, ("127.0.0.1", udp))
@@ -40,7 +40,7 @@ def test_what_listeners_take_goes_through_kafka(broker: Broker, up: Start, tmp_p
     wait_until(lambda: lines_in(store) == 100)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.sendto(b"<13>h1 app: the last one", ("127.0.0.1", udp))
-    running.wait_for("101 lines")
+    wait_until(lambda: lines_in(store) == 101)
     assert running.stop(signal.SIGTERM) == 0
     with Store.open(store, read_only=True) as opened:
         assert opened.counters("received/") == {"received/udp": 51, "received/http": 50}
