@@ -23,7 +23,7 @@ from logwarden.kafka.producer import Producer
 from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.kafka.topics import ensure_topics
 from logwarden.local.secrets import read_secret
-from tests.local.test_tls import Authority
+from tests.services.certificates import Authority
 from tests.services.kafka import Broker
 
 from .conftest import PIPELINE, SECONDS

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from logwarden.alerting.alertmanager import AlertSender
+from logwarden.alerting.rules import Counts, Rules
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden.explain import ExplanationWorker
@@ -90,6 +93,12 @@ def run(config: DetectorConfig) -> None:
         explaining = open_explainer(config.pipeline, config.model, model, config.secrets, store)
         if explaining is not None:
             stack.callback(explaining.stop, _EXPLAIN_SECONDS)
+        told: list[Callable[[Outcome], None]] = [partial(_explain, explaining)]
+
+        def committed(outcome: Outcome) -> None:
+            for tell in told:
+                tell(outcome)
+
         detection = stack.enter_context(
             PartitionedDetection(
                 settings,
@@ -97,9 +106,12 @@ def run(config: DetectorConfig) -> None:
                 model,
                 config.pipeline.name,
                 threshold=config.model.spec.threshold.value,
-                committed=partial(_explain, explaining),
+                committed=committed,
             )
         )
+        alerts = _open_alerts(config, detection, stack)
+        if alerts is not None:
+            told.append(lambda outcome: alerts.note(outcome.cases))
         port = _serve_health(config, settings, detection, stack)
         watch = RevisionWatch(config.model, config.registry, model.revision)
         stack.callback(watch.stop)
@@ -113,6 +125,25 @@ def _explain(explaining: ExplanationWorker | None, outcome: Outcome) -> None:
     if explaining is not None:
         for record in outcome.records:
             explaining.submit(record)
+
+
+def _open_alerts(
+    config: DetectorConfig, detection: PartitionedDetection, stack: contextlib.ExitStack
+) -> AlertSender | None:
+    spec = config.pipeline.spec.alerts
+    if spec.alertmanager_url is None:
+        return None
+
+    def counts() -> Counts:
+        by_stage: Counter[str] = Counter()
+        for (stage, _), lines in list(detection.counts.items()):
+            by_stage[stage] += lines
+        slow = detection.latency.slower_than(spec.latency_seconds)
+        return Counts(by_stage["stored"], by_stage["rejected"], by_stage["lost"], slow, detection.problem)
+
+    sender = AlertSender(spec.alertmanager_url, Rules(config.pipeline.name, spec), counts)
+    stack.callback(sender.stop)
+    return sender
 
 
 def _serve_health(

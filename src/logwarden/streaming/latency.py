@@ -36,6 +36,11 @@ class Latency:
         with self._lock:
             return [int(count) for count in self._counts], self._sum
 
+    def slower_than(self, seconds: float) -> int:
+        """Return the lines that took longer, as far as the buckets tell: at least those in the buckets above."""
+        counts, _ = self.read()
+        return sum(counts[int(np.searchsorted(BOUNDS, seconds)) + 1 :])
+
     def quantile(self, share: float) -> float | None:
         """Return the upper bound of the bucket in which the quantile lies, seconds; None without lines."""
         counts, _ = self.read()
