@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from confluent_kafka import KafkaError, Message
 
 from logwarden.events import Batch
-from logwarden.kafka.envelope import Line, decode
+from logwarden.kafka.envelope import Line, decode, decode_good
 from logwarden.outcome import RejectedLine
 from logwarden.sources.base import KEPT_OF_REJECTED, Item, Malformed, Tick
 
@@ -67,10 +67,10 @@ class PartitionSource:
                 if error.code() == KafkaError._PARTITION_EOF:  # it may stand behind marks of transactions
                     self.place = max(self.place, offset)
                 continue
-            written = message.timestamp()[1] / 1000
-            line = decode(message.value(), key=message.key(), written=written)
+            value = message.value()
+            line = decode_good(value) or decode(value, key=message.key(), written=_written(message))
             if line.received > latest:
-                line = line._replace(received=min(written, latest))
+                line = line._replace(received=min(_written(message), latest))
             lines.append((offset, line))
         if lines:
             self.consumed += len(lines)
@@ -144,3 +144,7 @@ class PartitionSource:
         for second in range(first, math.floor(now / TICK_SECONDS) + 1):
             self._clock = second * TICK_SECONDS
             self._items.append(Tick(self._clock))
+
+
+def _written(message: Message) -> float:
+    return message.timestamp()[1] / 1000
