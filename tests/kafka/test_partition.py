@@ -130,6 +130,17 @@ def test_broken_messages_are_handed_on_with_their_reason_and_can_be_had_until_th
     assert source.originals([1]) == []
 
 
+def test_what_is_fetched_twice_is_read_once() -> None:
+    messages = [line(offset, START) for offset in range(4)]
+    source = PartitionSource("t/0")
+    source.resume(1, START)
+    source.feed(messages[:3])
+    source.feed(messages[1:])
+    items, place = source.read(1)
+    assert [one[1] for one in flat(items)] == [1, 2, 3]  # type: ignore[index]
+    assert place == 4
+
+
 def test_the_mark_of_the_end_stands_behind_marks_of_transactions() -> None:
     source = PartitionSource("t/0")
     source.feed([line(0, START)])

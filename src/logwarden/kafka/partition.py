@@ -67,14 +67,16 @@ class PartitionSource:
                 if error.code() == KafkaError._PARTITION_EOF:  # it may stand behind marks of transactions
                     self.place = max(self.place, offset)
                 continue
+            if offset < self.place:  # fetched twice, when the partition went away and came back at once
+                continue
             value = message.value()
             line = decode_good(value) or decode(value, key=message.key(), written=_written(message))
             if line.received > latest:
                 line = line._replace(received=min(_written(message), latest))
             lines.append((offset, line))
+            self.place = offset + 1
         if lines:
             self.consumed += len(lines)
-            self.place = lines[-1][0] + 1
             self._kept.append(messages)
             self._cut(lines)
 
