@@ -112,7 +112,7 @@ class Rules:
             "LogwardenLoss": percent > self.spec.loss_percent and f"{lost:,} of {total:,} lines were lost unread",
             "LogwardenLatency": slow > 0.01 * stored
             and f"{slow:,} of {stored:,} lines were stored later than {self.spec.latency_seconds} s after receipt",
-            "LogwardenFailedProcessing": rejected > 0 and f"{rejected:,} lines could not be processed",
+            "LogwardenFailedProcessing": rejected > 0 and f"{rejected:,} of {total:,} lines could not be processed",
             "LogwardenStuck": self._stuck(now) and last.problem,
         }
         for name, summary in found.items():
