@@ -174,10 +174,20 @@ class HttpSpec(Spec):
         "Without meaning in a cluster, where the Service decides.",
     )
     token_secret_ref: TokenSecretRef | None = Field(
-        None, description="Secret with the bearer token that senders must show; without it anyone may send."
+        None,
+        description="Secret with the bearer tokens of which senders must show one: a token, or `NAME=TOKEN` a line; "
+        "without it anyone may send.",
     )
     tls_secret_ref: SecretRef | None = Field(
         None, description="Secret with `tls.crt` and `tls.key`: logs are then taken by HTTPS only."
+    )
+
+    lines_per_second: int | None = Field(
+        None,
+        ge=1,
+        le=10_000_000,
+        description="Most lines a second from each token, or from each address where there are no tokens; any number "
+        "by default.",
     )
 
     @property

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from logwarden.cli import run_detector
+from logwarden.cli import run_detector, run_ingest
 from logwarden.cli.common import CONTEXT_SETTINGS, HelpCommand, new_group
 
 # Each module is cheap to import, and imports what its part needs when that is run.
 _PARTS = {
     "detector": run_detector,
+    "ingest": run_ingest,
 }
 
 app = new_group(
     "Run one part of a pipeline as a process of its own, as pods do.",
     """
     logwarden run detector -f pipeline.yaml --secrets secrets/
+    logwarden run ingest -f pipeline.yaml --secrets secrets/
     """,
 )
 

@@ -42,11 +42,17 @@ def server_contexts(pipeline: LogPipeline, secrets: Path | None) -> dict[str, ss
             field = f"spec.collect.syslog.listeners[{index}].tlsSecretRef"
             files = _Files(secrets, listener.tls_secret_ref.name, field)
             contexts[listener.name] = _server_context(files, listener.client_auth)
-    http = pipeline.spec.collect.http
-    if http.enabled and http.tls_secret_ref is not None:
-        files = _Files(secrets, http.tls_secret_ref.name, "spec.collect.http.tlsSecretRef")
-        contexts[HTTP] = _server_context(files, "None")
+    if (http := http_context(pipeline, secrets)) is not None:
+        contexts[HTTP] = http
     return contexts
+
+
+def http_context(pipeline: LogPipeline, secrets: Path | None) -> ssl.SSLContext | None:
+    """Return how the HTTP endpoint proves who it is, or None without TLS; see :func:`server_contexts`."""
+    http = pipeline.spec.collect.http
+    if not http.enabled or http.tls_secret_ref is None:
+        return None
+    return _server_context(_Files(secrets, http.tls_secret_ref.name, "spec.collect.http.tlsSecretRef"), "None")
 
 
 class _Files:

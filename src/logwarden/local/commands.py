@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from logwarden.ingest import PATH
 from logwarden.local.ports import Endpoint
-from logwarden.sources.http import PATH
 
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 _TEXT = "'hello from me'"

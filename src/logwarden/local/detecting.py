@@ -19,13 +19,14 @@ from logwarden.explain import ExplanationWorker
 from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.kafka.topics import ensure_topics
 from logwarden.local.explaining import open_explainer
+from logwarden.local.health import HealthServer
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
 from logwarden.store import Phase, PipelineStatus, Store, StoreError
-from logwarden.streaming.metrics import DetectorMetrics, HealthServer, not_alive
+from logwarden.streaming.metrics import DetectorMetrics, not_alive
 from logwarden.streaming.partitions import PartitionedDetection
 
 _READ_SECONDS = 0.1

@@ -173,7 +173,13 @@ class Replay:
         return self._spool.problem
 
     def append(
-        self, listener: str, lines: Sequence[bytes], peers: str | Sequence[str] = "", *, reason: str = ""
+        self,
+        listener: str,
+        lines: Sequence[bytes],
+        peers: str | Sequence[str] = "",
+        *,
+        keys: Sequence[str] | None = None,
+        reason: str = "",
     ) -> None:
         """Hand lines to the spool with the times and senders that were recorded."""
         if reason:

@@ -29,3 +29,10 @@ def read_secret(folder: Path | None, name: str, key: str, field: str) -> str:
     if not value:
         raise InvalidInputError(f"{field} names the Secret {name}, but {file} is empty: put the value into it")
     return value
+
+
+def secret_file(folder: Path | None, name: str, key: str, field: str) -> Path:
+    """Return the file of a Secret's key, for what is read again when it changes; raises as :func:`read_secret`."""
+    read_secret(folder, name, key, field)
+    assert folder is not None
+    return folder / name / key

@@ -18,12 +18,15 @@ from logwarden.api.log_pipeline import LogPipeline
 from logwarden.api.record import AnomalyRecord
 from logwarden.detect import DetectionModel
 from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.ingest.listener import HttpListener, preload
+from logwarden.ingest.tokens import Tokens
 from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.local.certificates import CERTIFICATE, server_contexts
 from logwarden.local.commands import sending
 from logwarden.local.console import StatusLine, banner, status_text
 from logwarden.local.explaining import open_explainer
 from logwarden.local.handoff import HandOff, KafkaHandOff, SpoolHandOff
+from logwarden.local.http import http_limits, http_tokens
 from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.replay import MAX_SPEED, Recording, Replay
@@ -31,7 +34,6 @@ from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
-from logwarden.sources.http import HttpListener
 from logwarden.sources.listening import Listener, ListenerThread
 from logwarden.sources.syslog import TcpListener, UdpListener
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError
@@ -109,14 +111,6 @@ def run(config: UpConfig) -> None:
         _Pipeline(config, ports, recording, stack).run(stopping)
 
 
-def token_of(config: UpConfig) -> str | None:
-    """Return the bearer token of the HTTP endpoint, or None where anyone may send."""
-    ref = config.pipeline.spec.collect.http.token_secret_ref
-    if ref is None:
-        return None
-    return read_secret(config.secrets, ref.name, ref.key, "spec.collect.http.tokenSecretRef")
-
-
 def _kafka_of(config: UpConfig) -> KafkaSettings | None:
     """Return how to reach Kafka, or None where lines go through the spool.
 
@@ -151,21 +145,23 @@ class _Pipeline:
         self._stack = stack
         self._name = config.pipeline.name
         self._kafka = _kafka_of(config)
-        token, tls = token_of(config), server_contexts(config.pipeline, config.secrets)
+        tokens, tls = http_tokens(config.pipeline, config.secrets), server_contexts(config.pipeline, config.secrets)
         self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
         self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
         revision = choose_revision(config.model, config.registry)
         config.data_dir.mkdir(parents=True, exist_ok=True)
         self._store = stack.enter_context(Store.open(config.store))
         self._child = self._launch()  # first, as it takes longest
+        if config.pipeline.spec.collect.http.enabled:
+            preload()
         self._model = load(revision)
         self._handoff = self._open_handoff()
         self._replay = self._open_replay(recording)
         self._listeners = [
-            self._listener(endpoint, sock, token, tls.get(endpoint.name)) for endpoint, sock in self._bound
+            self._listener(endpoint, sock, tokens, tls.get(endpoint.name)) for endpoint, sock in self._bound
         ]
         self._commands = sending(
-            [endpoint for endpoint, _ in self._bound], token=token is not None, authority=_authority(config)
+            [endpoint for endpoint, _ in self._bound], token=tokens is not None, authority=_authority(config)
         )
         self._status = StatusLine()
         self._newest: AnomalyRecord | None = None
@@ -207,13 +203,22 @@ class _Pipeline:
         return replay
 
     def _listener(
-        self, endpoint: Endpoint, sock: socket.socket, token: str | None, tls: ssl.SSLContext | None
+        self, endpoint: Endpoint, sock: socket.socket, tokens: Tokens | None, tls: ssl.SSLContext | None
     ) -> Listener:
         if endpoint.protocol == "udp":
             return UdpListener(endpoint.name, sock, self._handoff.intake)
         if endpoint.protocol in ("tcp", "tls"):
             return TcpListener(endpoint.name, sock, self._handoff.intake, tls=tls)
-        return HttpListener(endpoint.name, sock, self._handoff.intake, token=token, tls=tls)
+        limits = http_limits(self._config.pipeline)
+        return HttpListener(
+            endpoint.name,
+            sock,
+            self._handoff.intake,
+            tokens=tokens,
+            tls=tls,
+            limits=limits,
+            by_device=self._kafka is not None,
+        )
 
     # ------------------------------------------------------------------ life
 

@@ -31,7 +31,13 @@ class Intake(Protocol):
     def problem(self) -> str: ...
 
     def append(
-        self, listener: str, lines: Sequence[bytes], peers: str | Sequence[str] = "", *, reason: str = ""
+        self,
+        listener: str,
+        lines: Sequence[bytes],
+        peers: str | Sequence[str] = "",
+        *,
+        keys: Sequence[str] | None = None,
+        reason: str = "",
     ) -> None: ...
 
     def durable(self) -> Future[None]: ...

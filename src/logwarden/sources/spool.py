@@ -190,6 +190,7 @@ class Spool:
         peers: str | Sequence[str] = "",
         *,
         received: Sequence[float] | None = None,
+        keys: Sequence[str] | None = None,
         reason: str = "",
     ) -> None:
         """Add lines; they are readable and safe from a crash once :meth:`durable` says so.
@@ -204,6 +205,8 @@ class Spool:
             Address of the sender, one for all or one for each line.
         received
             Receive times in Unix seconds; the clock's by default.
+        keys
+            Without meaning here, as there is one partition.
         reason
             Why the lines cannot be taken apart; they are then handed on as malformed.
         """
