@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "up": Entry("Run a pipeline on this machine: listeners, detector, store and dashboard.", "serve"),
     "run": Entry("Run one part of a pipeline as a process of its own, as pods do.", "serve"),
+    "upload": Entry("Send log files to an HTTP endpoint, and go on after a break.", "serve"),
     "detect": Entry("Find anomalies in log files or standard input.", "serve"),
     "train": Entry("Fine-tune a model on your own logs and write a new revision.", "train"),
     "evaluate": Entry("Measure a model on labelled logs beside trivial baselines.", "serve"),
