@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logwarden.ingest.limits import Limits
 from logwarden.ingest.listener import HttpListener
-from logwarden.ingest.service import Limits
 from logwarden.ingest.tokens import Tokens
 from logwarden.sources.listening import Intake, bind
 

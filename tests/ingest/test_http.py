@@ -14,8 +14,8 @@ import httpx
 import pytest
 import zstandard
 
+from logwarden.ingest.limits import Limits
 from logwarden.ingest.listener import HttpListener
-from logwarden.ingest.service import Limits
 from logwarden.ingest.tokens import Tokens
 from logwarden.sources.base import MAX_LINE_BYTES
 from logwarden.sources.listening import Listener, bind

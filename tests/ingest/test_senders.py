@@ -14,8 +14,8 @@ import pytest
 
 from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.ingest.idempotency import Answers, Taken
+from logwarden.ingest.limits import Limits
 from logwarden.ingest.rate import RateLimit
-from logwarden.ingest.service import Limits
 from logwarden.ingest.tokens import Tokens, parse_tokens
 from logwarden.sources.listening import Listener
 from logwarden.sources.spool import Spool

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException
 from logwarden import __version__
 from logwarden.ingest import PATH, loki, otlp, splunk
 from logwarden.ingest.idempotency import Taken
+from logwarden.ingest.limits import Dialect, RefusedError
 from logwarden.ingest.lines import Lines, Reader, load_json, read_json, read_ndjson, read_text
 from logwarden.ingest.page import page
-from logwarden.ingest.service import Dialect, Ingest, RefusedError
+from logwarden.ingest.service import Ingest
 from logwarden.ingest.unpack import unsnappy
 
 _JSON: Final = "application/json"

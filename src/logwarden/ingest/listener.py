@@ -9,7 +9,8 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from logwarden.ingest.service import Ingest, Limits
+from logwarden.ingest.limits import Limits
+from logwarden.ingest.service import Ingest
 from logwarden.ingest.tokens import Tokens
 from logwarden.sources.listening import Counts, Intake
 from logwarden.sources.tls import counting_failures

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from starlette.requests import ClientDisconnect, Request
@@ -17,9 +15,11 @@ from starlette.responses import Response
 
 from logwarden.errors import LogwardenError
 from logwarden.ingest.idempotency import MAX_KEY_LENGTH, Answers, Taken, taken
+from logwarden.ingest.limits import Dialect, Limits, RefusedError
 from logwarden.ingest.lines import Lines, Reader, TooManyError
 from logwarden.ingest.rate import RateLimit
 from logwarden.ingest.records import host_of
+from logwarden.ingest.tally import Tally
 from logwarden.ingest.tokens import Tokens, shown_token
 from logwarden.ingest.unpack import CODINGS, DamagedError, TooLargeError, Unpack
 from logwarden.sources.listening import Counts, Intake
@@ -27,76 +27,6 @@ from logwarden.sources.listening import Counts, Intake
 _SLOW_SECONDS = 1
 _AWAY_SECONDS = 5
 ANYONE = "anonymous"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Bounds of an endpoint.
-
-    Attributes
-    ----------
-    body_bytes, unpacked_bytes
-        Largest request, as sent and after unpacking.
-    requests
-        Requests that are answered at the same time.
-    waiting_bytes
-        Bytes of all requests that are held before they are unpacked.
-    opened
-        Requests that are unpacked and taken apart at the same time, which takes many times their bytes.
-    body_seconds
-        Longest time in which a request has to arrive.
-    durable_seconds
-        Longest time that a sender waits for its lines to be durable.
-    lines_per_second
-        Most lines a second from one sender; None is any number.
-    """
-
-    body_bytes: int = 16 * 1024 * 1024
-    unpacked_bytes: int = 64 * 1024 * 1024
-    requests: int = 64
-    waiting_bytes: int = 128 * 1024 * 1024
-    opened: int = 2
-    body_seconds: float = 60.0
-    durable_seconds: float = 10.0
-    lines_per_second: int | None = None
-
-
-class RefusedError(Exception):
-    """A request that is not taken: status, what was found and what to do, and when to come again."""
-
-    def __init__(self, status: int, message: str, *, retry_after: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers: dict[str, str] = {}
-        if retry_after is not None:
-            self.headers["Retry-After"] = str(retry_after)
-        if status == 401:
-            self.headers["WWW-Authenticate"] = "Bearer"
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a protocol answers, and the schemes besides Basic in which it shows its token."""
-
-    success: Callable[[Taken], Response]
-    failure: Callable[[RefusedError], Response]
-    schemes: tuple[str, ...] = ("bearer",)
-
-
-@dataclass
-class Tally:
-    """What an endpoint took and refused since it started, for metrics."""
-
-    lines: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Lines handed on, by sender and protocol."""
-    rejected: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Lines that could not be taken apart, likewise."""
-    answers: Counter[int] = field(default_factory=Counter)
-    """Answers by status."""
-    repeated: int = 0
-    """Requests that had been taken before, known by their key."""
-    body_bytes: int = 0
 
 
 class _Opened(NamedTuple):
@@ -121,7 +51,7 @@ class Ingest:
     tokens
         Who may send; None lets anyone.
     limits
-        See :class:`Limits`.
+        See :class:`logwarden.ingest.limits.Limits`.
     by_device
         Tell the intake which host each line names, so that a device stays in one partition whoever sends for it.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden.ingest.service import Limits
+from logwarden.ingest.limits import Limits
 from logwarden.ingest.tokens import Tokens
 from logwarden.local.secrets import secret_file
 
