@@ -32,12 +32,15 @@ def silent_device(scene: Scene) -> None:
             )
             machine.run("nft", "-f", "/run/silent.nft", check=True)
         else:
-            machine.run("ip", "link", "set", "mgmt0", "down")
+            # Without the second command, hosts with a default route send by way of their router.
+            machine.run("ip", "link", "set", "mgmt0", "down", check=True)
+            machine.run("ip", "route", "add", "unreachable", LOGHOST_ADDRESS, check=True)
         scene.wait()
     finally:
         if how == "filter":
             machine.run("nft", "delete", "table", "inet", "silent")
         else:
+            machine.run("ip", "route", "delete", "unreachable", LOGHOST_ADDRESS)
             machine.run("ip", "link", "set", "mgmt0", "up")
 
 

@@ -149,7 +149,7 @@ def daemon_crash_loop(scene: Scene) -> None:
         scene.wait(pause)
 
 
-@fault("services", (48, 85), "chronyd Can't synchronise: no selectable sources")
+@fault("services", (75, 100), "chronyd Can't synchronise: no selectable sources")
 def ntp_unreachable(scene: Scene) -> None:
     """A time server can no longer be reached."""
     host = scene.rng.choice(("ntp1", "srv1", "web1"))
