@@ -66,6 +66,19 @@ def test_burst_that_was_reported_is_not_told_again_after_its_end(channel: RateCh
     assert channel.read(make(channel, 9060, [MARK, FAILED])) == []
 
 
+def test_lines_before_a_report_do_not_make_the_time_after_it_look_busy(channel: RateChannel) -> None:
+    before = make(channel, 9000, [MARK, FAILED])
+    channel.read(before)
+    channel.learn(before)
+    flood = make(channel, 9030, [MARK, *[FAILED] * 30])
+    assert EvidenceKind.BURST in kinds(channel.read(flood))
+    channel.reported(flood)
+    for i in range(2):  # three lines in five minutes would be more than normal
+        after = make(channel, 9060 + 30.0 * i, [MARK, *[FAILED] * (i == 0)])
+        assert channel.read(after) == []
+        channel.learn(after)
+
+
 def test_regular_event_that_stays_away_is_missing(channel: RateChannel) -> None:
     window = make(channel, 9000, [MARK])
     channel.read(window)

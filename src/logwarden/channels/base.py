@@ -32,8 +32,9 @@ class Channel(Protocol):
     """One way to see that a unit is odd.
 
     ``fit`` takes normal units in time order. Then units come in time order: ``prepare`` sees some of them at once, so
-    that expensive work can be batched; ``read`` says what is odd about one; ``learn`` is told of each unit that was
-    judged normal before the next one is read, so that what is new becomes known and what is usual is counted.
+    that expensive work can be batched; ``read`` says what is odd about one; then, before the next one is read, it goes
+    to ``learn`` where it was judged normal, so that what is new becomes known and what is usual is counted, and to
+    ``reported`` where it was told as an anomaly.
     """
 
     name: str
@@ -49,6 +50,9 @@ class Channel(Protocol):
 
     def learn(self, unit: Unit) -> None:
         """Take a unit that was judged normal into what is known."""
+
+    def reported(self, unit: Unit) -> None:
+        """Hear that a unit was told as an anomaly."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what was fitted, for the revision."""

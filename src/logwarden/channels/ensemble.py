@@ -18,6 +18,9 @@ from logwarden.channels.text import TextChannel
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
+# Findings about messages that are normal elsewhere or by themselves.
+_KNOWN_MESSAGES = frozenset({EvidenceKind.NEVER_SEEN_ON_HOST, EvidenceKind.NEVER_SEEN_COMBINATION})
+
 
 class Scored(NamedTuple):
     """A unit with what the channels say of it.
@@ -51,8 +54,9 @@ class Ensemble:
         self.weights = dict(weights)
         self.combination = combination
         self.threshold = threshold
-        rates = [channel for channel in channels if isinstance(channel, RateChannel)]
-        self._rate = rates[0] if rates else None
+        self._rate = next((channel for channel in channels if isinstance(channel, RateChannel)), None)
+        texts = (channel for channel in channels if isinstance(channel, TextChannel))
+        self._text = next(texts, None) if self.weights.get(TextChannel.name) else None
         self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
 
     def prepare(self, units: Sequence[Unit]) -> None:
@@ -61,9 +65,9 @@ class Ensemble:
             channel.prepare(units)
 
     def score(self, unit: Unit) -> Scored:
-        """Score a prepared unit. Units come in time order, each normal one learned before the next is scored."""
+        """Score a prepared unit. Units come in time order, each learned or reported before the next is scored."""
         findings = [
-            (self.tails[finding.kind].surprise(finding.raw), channel.name, finding)
+            (self._surprise(finding, unit), channel.name, finding)
             for channel in self.channels
             for finding in channel.read(unit)
         ]
@@ -76,14 +80,42 @@ class Ensemble:
         findings.sort(key=lambda item: -item[0])
         return Scored(unit, to_score(float(combined)), surprises, findings)
 
+    def _surprise(self, finding: Finding, unit: Unit) -> float:
+        """Return the calibrated surprise of a finding; for known messages in a new place, as far as it is believed.
+
+        Planned work brings known messages to new hosts and into new company as often as faults do, so that alone counts
+        half. The language model, which knows the messages of either, gives back what it finds to read like trouble.
+        """
+        surprise = self.tails[finding.kind].surprise(finding.raw)
+        if surprise and finding.kind in _KNOWN_MESSAGES:
+            trouble = self._text.trouble(unit) if self._text else 0.0
+            surprise *= 0.5 + 0.5 * trouble
+        return surprise
+
     def silence(self, host: str, gap: float) -> float:
         """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
         return self._rate.silence(host, gap) if self._rate else 0.0
+
+    def judge(self, unit: Unit, threshold: float) -> tuple[Scored, bool]:
+        """Score a prepared unit, say whether it is an anomaly, and tell every channel before the next one comes."""
+        scored = self.score(unit)
+        # Without a finding there is nothing to tell, however low the threshold.
+        anomalous = bool(scored.findings) and scored.score >= threshold
+        if anomalous:
+            self.reported(unit)
+        else:
+            self.learn(unit)
+        return scored, anomalous
 
     def learn(self, unit: Unit) -> None:
         """Tell every channel of a unit that was judged normal."""
         for channel in self.channels:
             channel.learn(unit)
+
+    def reported(self, unit: Unit) -> None:
+        """Tell every channel of a unit that was told as an anomaly."""
+        for channel in self.channels:
+            channel.reported(unit)
 
     def to_json(self) -> dict[str, Any]:
         """Return everything that was fitted, for the revision."""

@@ -157,6 +157,9 @@ class NoveltyChannel:
                 self._combinations[unit.group].add(combination)
             self._count(unit.group, counts)
 
+    def reported(self, unit: Unit) -> None:
+        """What was reported stays new, so that it is reported when it comes again."""
+
     def _learnable(self, counts: Counter[int], learned: Counter[int]) -> Counter[int]:
         """Leave out new templates of a host that has too many, and remember the texts of the others."""
         new = [template for template in counts if template not in learned]

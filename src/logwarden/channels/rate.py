@@ -15,6 +15,8 @@ from logwarden.units import Unit
 HORIZONS = (30.0, 300.0)
 """Seconds over which lines are counted: the short one shows bursts, the long one slow drips."""
 
+_SLOT = HORIZONS[0]
+
 ALL_LINES = 0
 """Stands for "all lines of the host" among the template ids, which are hashes and never 0."""
 
@@ -60,6 +62,13 @@ class _Sliding:
                 else:
                     del totals[template]
 
+    def spread(self, template: int, end: float, count: int, most: int) -> int:
+        """Count a template's lines, ``count`` of them in a unit that ends at ``end``, but at most ``most`` a slot."""
+        slots = Counter({end // _SLOT: count})
+        for earlier, counts in self._recent:
+            slots[earlier // _SLOT] += counts.get(template, 0)
+        return sum(min(lines, most) for lines in slots.values())
+
     def to_state(self) -> list[Any]:
         return [[end, list(counts.items())] for end, counts in self._recent]
 
@@ -83,10 +92,14 @@ class _Host:
         self._start_over()
 
     def _start_over(self) -> None:
-        self.sliding = [_Sliding(seconds) for seconds in HORIZONS]
+        self.forget_counts()
         self.last_seen: dict[int, float] = {}
         self.clock_offset: float | None = None
         self.newest = 0.0
+
+    def forget_counts(self) -> None:
+        """Let the counting within the horizons begin anew."""
+        self.sliding = [_Sliding(seconds) for seconds in HORIZONS]
 
     def pass_to(self, now: float) -> None:
         """Let the clock pass to ``now``; where it went back (another file, say), the past is not the past any more."""
@@ -235,8 +248,15 @@ class RateChannel:
                 continue  # unknown templates are the novelty channel's business
             for sliding, limit in zip(host.sliding, normal, strict=True):
                 count, seconds = sliding.totals.get(template, 0) + lines, sliding.seconds
-                if count > limit:
-                    raw = (count - limit) / sqrt(limit + 1)
+                odd = count
+                if count > limit and seconds > _SLOT:
+                    # A burst that is over must not go on being told: what is odd here is what comes slowly and still
+                    # comes, at a pace that would pass the limit.
+                    if (host.sliding[0].totals.get(template, 0) + lines) * seconds / _SLOT <= limit:
+                        continue
+                    odd = sliding.spread(template, unit.end, lines, most=normal[0])
+                if odd > limit:
+                    raw = (odd - limit) / sqrt(limit + 1)
                     facts = self._facts(unit.host, template)
                     facts |= {"count": count, "seconds": round(seconds), "normal_count": limit}
                     findings.append(Finding(EvidenceKind.BURST, raw, facts, template or None))
@@ -301,6 +321,11 @@ class RateChannel:
         if unit.host not in self._most:
             host.learn_most(unit)
         host.add(unit)
+
+    def reported(self, unit: Unit) -> None:
+        """Count anew: what a fault brought before it was noticed must not make the quiet time after it look busy."""
+        if _has_rate(unit):
+            self._hosts[unit.host].forget_counts()
 
     def to_json(self) -> dict[str, Any]:
         """Return the normal rates and gaps by host."""

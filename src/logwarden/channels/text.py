@@ -15,6 +15,9 @@ from logwarden.channels.cache import ModelScores
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
+SEPARATOR = " | "
+"""Stands between the lines of a unit in what the language model reads."""
+
 _EPSILON = 1e-6
 # Below this probability a unit is not worth a finding.
 _LEAST = 0.02
@@ -80,6 +83,13 @@ class TextChannel:
                     reading.append(Finding(EvidenceKind.UNLIKELY_TEXT, loss - self._normal_loss, facts, template))
         return reading
 
+    def trouble(self, unit: Unit) -> float:
+        """How much a unit reads like trouble: 0 when nothing in it is unusual, 1 also when the model cannot tell."""
+        if not all(map(self._knows, unit.templates)):
+            return 1.0
+        text = self._read(unit)[1]
+        return self._scores.probabilities[text] if text else 0.0
+
     def _verdict(self, unit: Unit) -> Iterable[Finding]:
         unusual, text = self._read(unit)
         if not text:
@@ -106,6 +116,9 @@ class TextChannel:
 
     def learn(self, unit: Unit) -> None:
         """The model learns only in training."""
+
+    def reported(self, unit: Unit) -> None:
+        """The model judges each text by itself."""
 
     def to_json(self) -> dict[str, Any]:
         """Return what was fitted beside the model itself."""
@@ -159,7 +172,7 @@ def unit_text(unusual: Sequence[int], text_of: Callable[[int], str]) -> tuple[li
     """
     counted = sorted((count.bit_length(), text_of(template), template) for template, count in Counter(unusual).items())
     lines = (text if bits == 1 else f"{1 << bits - 1}x {text}" for bits, text, _ in counted)
-    return [template for _, _, template in counted], " | ".join(lines)
+    return [template for _, _, template in counted], SEPARATOR.join(lines)
 
 
 def _log_odds(probability: float) -> float:

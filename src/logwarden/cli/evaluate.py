@@ -50,6 +50,8 @@ def command(
         report.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     screen = console(stderr=False)
     screen.print(_table(result))
+    if (share := result["explanations"]["by_model"]) is not None:
+        screen.print(f"{result['explanations']['records']} anomalies; the model explains {share:.0%} in its own words")
     if note := result["incident"].get("note"):
         screen.print(f"{note}; reported: {result['incident']['reports']}", markup=False)
 

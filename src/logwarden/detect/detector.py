@@ -92,13 +92,10 @@ class Detector:
         self._ensemble.prepare(units)
         cases: dict[str, Case] = {}
         for unit in units:
-            scored = self._ensemble.score(unit)
-            # Without a finding there is nothing to tell, however low the threshold.
-            if scored.findings and scored.score >= self.threshold:
+            scored, anomalous = self._ensemble.judge(unit, self.threshold)
+            if anomalous:
                 case = self._report(scored, outcome)
                 cases[case.id] = case
-            else:
-                self._ensemble.learn(unit)
         outcome.cases += cases.values()
 
     def _report(self, scored: Scored, outcome: Outcome) -> Case:

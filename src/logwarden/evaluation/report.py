@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from logwarden.detect import DetectionModel, Detector
 from logwarden.evaluation.alarms import Alarm, IncidentMetrics, measure
 from logwarden.evaluation.baselines import evaluate_baselines
 from logwarden.evaluation.units import RecordingUnits, is_normal
+from logwarden.explain.builtin import BuiltinExplainer
 from logwarden.units import SESSION, UnitConfig
 from logwarden.units.sessions import KeyFinder
 
@@ -29,12 +32,14 @@ def evaluate(
     Returns
     -------
     dict
-        ``incident`` and ``unit`` metrics of the model; ``channels``: each channel alone, with its own threshold from
+        ``incident`` and ``unit`` metrics of the model; ``explanations``: how many anomalies there are and what share of
+        them the language model explains faithfully; ``channels``: each channel alone, with its own threshold from
         the validation part; ``ablations``: the ensemble without the language model; ``baselines``: trivial detectors
         fitted on ``train``, their thresholds set on ``validation``; ``split``: what was measured on what. Where the
         test part has no labels there is nothing to compare, and the last three but ``split`` are empty.
     """
     recordings = [recording for recording, _ in test]
+    records = [_records(model, recording) for recording in recordings]
     report: dict[str, Any] = {
         "revision": model.revision,
         "split": {
@@ -43,7 +48,8 @@ def evaluate(
             "test": [recording.name for recording in recordings],
             "held_out_kinds": sorted({fault.kind for part in recordings for fault in part.faults if fault.held_out}),
         },
-        "incident": run(model, recordings).to_json(),
+        "incident": _measure(model, recordings, records).to_json(),
+        "explanations": explanation_metrics(model, chain.from_iterable(records)),
         "unit": unit_metrics(model, test),
         "ablations": {},
         "channels": {},
@@ -62,7 +68,18 @@ def evaluate(
 
 def run(model: DetectionModel, recordings: Sequence[Recording]) -> IncidentMetrics:
     """Detect on each recording from a fresh start and match what is reported with its faults."""
-    return measure((recording, _alarms(model, recording)) for recording in recordings)
+    return _measure(model, recordings, (_records(model, recording) for recording in recordings))
+
+
+def explanation_metrics(model: DetectionModel, records: Iterable[AnomalyRecord]) -> dict[str, float | None]:
+    """Let the model explain records; return how many there are, and the share of its texts that pass the check.
+
+    The others are told by the plain rendering.
+    """
+    explainer = BuiltinExplainer(model.language)
+    backends = Counter(explainer.explain(record).backend for record in records)
+    count = backends.total()
+    return {"records": count, "by_model": round(backends["builtin"] / count, 4) if count else None}
 
 
 def variant(model: DetectionModel, chosen: dict[str, Any]) -> DetectionModel:
@@ -81,11 +98,8 @@ def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict
         ensemble = model.ensemble()
         ensemble.prepare(units)
         for unit in units:
-            scored = ensemble.score(unit)
-            flagged.append(bool(scored.findings) and scored.score >= ensemble.threshold)
+            flagged.append(ensemble.judge(unit, ensemble.threshold)[1])
             anomalous.append(not is_normal(unit, recording))
-            if not flagged[-1]:
-                ensemble.learn(unit)
     said, true = np.array(flagged), np.array(anomalous)
     hits = float((said & true).sum())
     precision, recall = hits / max(1, said.sum()), hits / max(1, true.sum())
@@ -98,15 +112,24 @@ def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict
     }
 
 
-def _alarms(model: DetectionModel, recording: Recording) -> list[Alarm]:
+def _measure(
+    model: DetectionModel, recordings: Iterable[Recording], records: Iterable[Sequence[AnomalyRecord]]
+) -> IncidentMetrics:
+    session_of = KeyFinder(model.unit.key)
+    return measure(
+        (recording, [_alarm(record, model.unit, session_of) for record in found])
+        for recording, found in zip(recordings, records, strict=True)
+    )
+
+
+def _records(model: DetectionModel, recording: Recording) -> list[AnomalyRecord]:
     detector = Detector(model, "evaluation")
     records: list[AnomalyRecord] = []
     for batch in recording.batches():
         records += detector.process(batch).records
     records += detector.advance(recording.ended).records
     records += detector.finish().records
-    session_of = KeyFinder(model.unit.key)
-    return [_alarm(record, model.unit, session_of) for record in records]
+    return records
 
 
 def _alarm(record: AnomalyRecord, config: UnitConfig, session_of: Callable[[str], str]) -> Alarm:

@@ -23,7 +23,8 @@ def detection_examples(units: LabelledUnits, masked: Counter[str], templates: Te
     Parameters
     ----------
     units
-        Labelled units. A unit's text is labelled as the unit; a line's by whether faults bring its template.
+        Labelled units. A unit's text is labelled as the unit, and left out where a fault touched the unit but brought
+        none of its lines; a line's text is labelled by whether faults bring its template.
     masked
         How often each masked line came, before templates.
     """
@@ -37,10 +38,12 @@ def explanation_examples(seed: int, count: int) -> list[Example]:
 
 def _unit_examples(units: LabelledUnits, templates: Templates) -> Iterator[Example]:
     usual = usual_templates([unit for unit, normal in units if normal])
+    anomalous = _anomalous(units)
     counts: Counter[tuple[str, str]] = Counter()
     for unit, normal in units:
         unusual = [template for template in unit.templates if template not in usual]
-        if unusual:
+        # During a fault its hosts go on with their everyday life: without a line that faults bring, nobody can tell.
+        if unusual and (normal or any(anomalous[template] for template in unusual)):
             _, text = unit_text(unusual, lambda template: templates.text_of(template) or "")
             counts[text, NORMAL if normal else ANOMALY] += 1
     for (text, label), count in counts.items():
@@ -48,10 +51,14 @@ def _unit_examples(units: LabelledUnits, templates: Templates) -> Iterator[Examp
 
 
 def _line_examples(units: LabelledUnits, masked: Counter[str], templates: Templates) -> Iterable[Example]:
-    anomalous = anomalous_templates([unit for unit, _ in units], [normal for _, normal in units])
+    anomalous = _anomalous(units)
     counts = Counter(template for unit, _ in units for template in unit.templates)
     texts = {templates.text_of(template) or "": count for template, count in counts.items()}
     # The single texts behind templates with a wildcard too: that is what an unknown text looks like.
     for text, count in {**masked, **texts}.items():
         label = ANOMALY if anomalous.get(templates.id_of(text), False) else NORMAL
         yield Example("detect", text, label, count**0.5)
+
+
+def _anomalous(units: LabelledUnits) -> dict[int, bool]:
+    return anomalous_templates([unit for unit, _ in units], [normal for _, normal in units])

@@ -99,9 +99,12 @@ def calibrate(model: DetectionModel, parts: Units) -> DetectionModel:
     return replace(model, fitted=model.fitted | {"tails": tails})
 
 
-def score(model: DetectionModel, parts: Units) -> ScoredUnits:
-    """Score each recording from a fresh start, learning from its normal units as serving would."""
-    return list(_score(model, parts))
+def score(model: DetectionModel, parts: Units, threshold: float | None = None) -> ScoredUnits:
+    """Score each recording from a fresh start.
+
+    With a threshold, what it reports is not learned, as in serving; without one, what labels say a fault touched.
+    """
+    return list(_score(model, parts, threshold))
 
 
 def choose(
@@ -153,6 +156,17 @@ def choose(
     if value is None:
         return choice
     return _judged(scored, unit, choice.combination, choice.weights, "fixed", value)
+
+
+def choose_as_served(model: DetectionModel, parts: Units, channels: Sequence[str] = CHANNELS, **how: Any) -> Choice:
+    """Choose as :func:`choose` does, on units that are scored with these channels alone and learned as in serving.
+
+    Whether a unit is learned depends on the threshold, so a first choice is made where labels decide what is learned.
+    """
+    model = replace(model, fitted=model.fitted | {"weights": _weights(channels, [1.0] * len(channels))})
+    first = choose(score(model, parts), model.unit, channels, **how)
+    model = replace(model, fitted=model.fitted | first.to_json())
+    return choose(score(model, parts, first.threshold), model.unit, channels, **how)
 
 
 def _judged(
@@ -222,15 +236,19 @@ def _tails(raws: Mapping[EvidenceKind, Sequence[float]], units: int) -> dict[Evi
     return {kind: Tail.fit(raws.get(kind, ()), units, scale) for kind, scale in _DEFAULT_SCALE.items()}
 
 
-def _score(model: DetectionModel, parts: Units) -> Iterable[tuple[Recording, list[Scored]]]:
+def _score(
+    model: DetectionModel, parts: Units, threshold: float | None = None
+) -> Iterable[tuple[Recording, list[Scored]]]:
     for recording, units in parts:
         ensemble = model.ensemble()
         ensemble.prepare(units)
         scored = []
         for unit in units:
-            scored.append(ensemble.score(unit))
-            if is_normal(unit, recording):
-                ensemble.learn(unit)
+            if threshold is not None:
+                scored.append(ensemble.judge(unit, threshold)[0])
+            else:
+                scored.append(ensemble.score(unit))
+                (ensemble.learn if is_normal(unit, recording) else ensemble.reported)(unit)
         yield recording, scored
 
 

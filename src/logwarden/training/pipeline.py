@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from logwarden.channels.cache import ModelScores
+from logwarden.channels.text import SEPARATOR
 from logwarden.datasets import PARTS, Recording, together
 from logwarden.detect import DetectionModel
 from logwarden.detect.model import ENSEMBLE_FILE, LANGUAGE_FOLDER, TEMPLATES_FILE, write_json
@@ -24,7 +25,7 @@ from logwarden.revisions import Revision, write_revision
 from logwarden.templates import TemplateMiner, Templates
 from logwarden.training.base import base_revision, base_weights
 from logwarden.training.examples import detection_examples, explanation_examples
-from logwarden.training.fitting import CHANNELS, calibrate, choose, fit_channels, score
+from logwarden.training.fitting import CHANNELS, calibrate, choose_as_served, fit_channels
 from logwarden.training.language import Example
 from logwarden.training.language.config import SCRATCH
 from logwarden.training.manifest import manifest_fields
@@ -99,13 +100,12 @@ def fit(model: DetectionModel, plan: Plan, parts: Parts, say: Say = _log.info) -
     validation = cut(model, parts.validation)
     say(f"choosing the threshold on {sum(len(units) for _, units in validation)} units")
     model = calibrate(model, validation)
-    scored = score(model, validation)
     variants = {
-        "without text": choose(scored, model.unit, [name for name in CHANNELS if name != "text"]).to_json(),
-        **{name: choose(scored, model.unit, [name]).to_json() for name in CHANNELS},
+        "without text": choose_as_served(model, validation, [name for name in CHANNELS if name != "text"]).to_json(),
+        **{name: choose_as_served(model, validation, [name]).to_json() for name in CHANNELS},
     }
     how = plan.threshold
-    chosen = choose(scored, model.unit, method=how.method, quantile=how.quantile, value=how.value)
+    chosen = choose_as_served(model, validation, method=how.method, quantile=how.quantile, value=how.value)
     say(f"threshold {chosen.threshold:.3f} by {chosen.method}")
     validated = {"validation": chosen.metrics.to_json(), "variants": variants, "threshold_method": chosen.method}
     return replace(model, fitted=model.fitted | chosen.to_json() | validated)
@@ -155,7 +155,8 @@ def _base_folder(plan: Plan, examples: Sequence[Example], explanations: Sequence
         return base_weights(plan.base)
     from logwarden.training.language import pretrain
 
-    corpus = {example.text: example.weight for example in examples}
+    # A unit says what its lines say and takes many times as long to read, so it is drawn less often.
+    corpus = {example.text: example.weight / (1 + example.text.count(SEPARATOR)) ** 2 for example in examples}
     return pretrain(
         list(corpus),
         list(corpus.values()),

@@ -1,0 +1,94 @@
+"""The channels together: how the language model weighs what the others found, and what a report changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from logwarden.api.record import EvidenceKind
+from logwarden.channels import Ensemble, NoveltyChannel, RateChannel, TextChannel
+from logwarden.channels.cache import ModelScores
+from logwarden.channels.calibration import Tail
+from logwarden.templates import Templates
+from logwarden.units import Unit
+from tests.channels.builders import unit
+
+RELOAD = "Keepalived: Reload complete"
+FAULT = "Keepalived_vrrp: (users) Entering FAULT STATE"
+MARK = "-- MARK --"
+FOREIGN = "kubelet: Liveness probe failed"
+
+
+class Judge:
+    """A language model that knows which lines are trouble."""
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([0.9 if FAULT in text else 0.1 for text in texts], dtype=np.float32)
+
+    def losses(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.zeros(len(texts), dtype=np.float32)
+
+
+@pytest.fixture
+def templates() -> Templates:
+    return Templates([RELOAD, FAULT, MARK])
+
+
+def ensemble(templates: Templates, weights: dict[str, float]) -> Ensemble:
+    """Channels that know ``gw1`` to write everything and ``gw2`` to write marks, and never saw an odd unit."""
+    channels = [
+        TextChannel(templates, ModelScores(Judge())),
+        NoveltyChannel(templates),
+        RateChannel(templates),
+    ]
+    lines = [RELOAD, FAULT, *[MARK] * 98]
+    units = [unit(templates, "gw1", 30.0 * slot, [line]) for slot, line in enumerate(lines)]
+    units += [unit(templates, "gw2", 30.0 * slot, [MARK]) for slot in range(100)]
+    for channel in channels:
+        channel.fit(units)
+    tails = {kind: Tail.fit((), 100, 1.0) for kind in EvidenceKind}
+    return Ensemble(channels, tails, weights, "cubic", 0.5)
+
+
+ALL = {"text": 1.0, "novelty": 1.0, "rate": 1.0}
+
+
+def new_on_host(one: Ensemble, odd: Unit) -> float:
+    (surprise,) = [s for s, _, f in one.score(odd).findings if f.kind is EvidenceKind.NEVER_SEEN_ON_HOST]
+    return surprise
+
+
+def test_known_messages_in_a_new_place_count_as_far_as_they_read_like_trouble(templates: Templates) -> None:
+    work = new_on_host(ensemble(templates, ALL), unit(templates, "gw2", 9000.0, [RELOAD]))
+    fault = new_on_host(ensemble(templates, ALL), unit(templates, "gw2", 9000.0, [FAULT]))
+    assert fault / work == pytest.approx(0.95 / 0.55, rel=0.01)
+
+
+def test_without_the_language_model_they_count_half(templates: Templates) -> None:
+    alone = {**ALL, "text": 0.0}
+    work = new_on_host(ensemble(templates, alone), unit(templates, "gw2", 9000.0, [RELOAD]))
+    fault = new_on_host(ensemble(templates, alone), unit(templates, "gw2", 9000.0, [FAULT]))
+    assert work == fault
+    assert fault / new_on_host(ensemble(templates, ALL), unit(templates, "gw2", 9000.0, [FAULT])) == pytest.approx(
+        0.5 / 0.95, rel=0.01
+    )
+
+
+def test_what_the_model_was_not_taught_counts_in_full(templates: Templates) -> None:
+    text = TextChannel(templates, ModelScores(Judge()))
+    assert text.trouble(unit(templates, "gw2", 9000.0, [RELOAD, FOREIGN])) == 1.0
+    assert text.trouble(unit(templates, "gw2", 9000.0, [RELOAD])) == pytest.approx(0.1)
+
+
+def test_an_anomaly_is_not_learned_and_a_normal_unit_is(templates: Templates) -> None:
+    one = ensemble(templates, ALL)
+    first, anomalous = one.judge(unit(templates, "gw2", 9000.0, [FAULT]), threshold=0.1)
+    assert anomalous
+    again, anomalous = one.judge(unit(templates, "gw2", 9030.0, [FAULT]), threshold=0.99)
+    assert not anomalous
+    assert again.score == pytest.approx(first.score)
+    learned, _ = one.judge(unit(templates, "gw2", 9060.0, [FAULT]), threshold=0.99)
+    assert EvidenceKind.NEVER_SEEN_ON_HOST not in {finding.kind for _, _, finding in learned.findings}
