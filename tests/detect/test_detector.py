@@ -114,7 +114,7 @@ def test_templates_of_open_lines_are_looked_up_again_in_the_new_revision(
 
 
 def test_a_file_after_a_newer_one_is_judged_as_if_it_stood_alone(model: DetectionModel) -> None:
-    earlier, later = (read_recording(RECORDINGS / name) for name in ("validation-5", "validation-6"))
+    earlier, later = (read_recording(RECORDINGS / name) for name in ("train-5", "train-6"))
     alone = bursts(run(Detector(model, "test"), earlier.batches()))
     detector = Detector(model, "test")
     run(detector, later.batches())

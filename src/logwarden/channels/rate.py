@@ -64,7 +64,7 @@ class _Sliding:
 
     def spread(self, template: int, end: float, count: int, most: int) -> int:
         """Count a template's lines, ``count`` of them in a unit that ends at ``end``, but at most ``most`` a slot."""
-        slots = Counter({end // _SLOT: count})
+        slots: defaultdict[float, int] = defaultdict(int, {end // _SLOT: count})
         for earlier, counts in self._recent:
             slots[earlier // _SLOT] += counts.get(template, 0)
         return sum(min(lines, most) for lines in slots.values())
