@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from logwarden.api.record import EvidenceKind
 from logwarden.channels import Ensemble, NoveltyChannel, RateChannel, TextChannel
+from logwarden.channels.base import Finding
 from logwarden.channels.cache import ModelScores
 from logwarden.channels.calibration import Tail
 from logwarden.templates import Templates
@@ -81,6 +83,13 @@ def test_what_the_model_was_not_taught_counts_in_full(templates: Templates) -> N
     text = TextChannel(templates, ModelScores(Judge()))
     assert text.trouble(unit(templates, "gw2", 9000.0, [RELOAD, FOREIGN])) == 1.0
     assert text.trouble(unit(templates, "gw2", 9000.0, [RELOAD])) == pytest.approx(0.1)
+
+
+def test_counts_of_a_session_count_in_full(templates: Templates) -> None:
+    one = ensemble(templates, ALL)
+    finding = Finding(EvidenceKind.NEVER_SEEN_COMBINATION, 2.0, {})
+    window = unit(templates, "gw2", 9000.0, [MARK])
+    assert one._surprise(finding, replace(window, session="job 7")) == 2 * one._surprise(finding, window)
 
 
 def test_an_anomaly_is_not_learned_and_a_normal_unit_is(templates: Templates) -> None:

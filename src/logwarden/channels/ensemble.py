@@ -84,10 +84,11 @@ class Ensemble:
         """Return the calibrated surprise of a finding; for known messages in a new place, as far as it is believed.
 
         Planned work brings known messages to new hosts and into new company as often as faults do, so that alone counts
-        half. The language model, which knows the messages of either, gives back what it finds to read like trouble.
+        half. The language model, which knows the messages of either, gives back what it finds to read like trouble. In
+        sessions it is the counts that are new, and they count in full.
         """
         surprise = self.tails[finding.kind].surprise(finding.raw)
-        if surprise and finding.kind in _KNOWN_MESSAGES:
+        if surprise and unit.session is None and finding.kind in _KNOWN_MESSAGES:
             trouble = self._text.trouble(unit) if self._text else 0.0
             surprise *= 0.5 + 0.5 * trouble
         return surprise
