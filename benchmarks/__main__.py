@@ -21,7 +21,10 @@ RECORDINGS = ROOT / "lab" / "recordings"
 def main() -> int:
     """Run what was asked for."""
     options = _parser().parse_args()
-    plan = Plan(options.recording or _default_recording(), options.model, options.lines, options.runs, options.seconds)
+    recording = options.recording or _default_recording()
+    plan = Plan(
+        recording, options.model, options.lines, options.runs, seconds=options.seconds, anomalies=options.anomalies
+    )
     options.out.mkdir(parents=True, exist_ok=True)
     machine = describe()
     rows: list[tuple[str, Values]] = []
@@ -46,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of repeated traffic (default 1000000)")
     parser.add_argument("--runs", type=int, default=3, help="runs of which the median counts (default 3)")
     parser.add_argument("--seconds", type=int, default=60, help="seconds at a fixed rate in stream (default 60)")
+    parser.add_argument(
+        "--anomalies", type=int, default=50_000, help="anomalies in the stores whose pages are timed (default 50000)"
+    )
     parser.add_argument("--recording", type=Path, help="recording to repeat (default: the first test recording in lab)")
     parser.add_argument("--model", default="builtin", help="model revision to detect with (default builtin)")
     parser.add_argument("--only", choices=BENCHMARKS, action="append", help="run only this; may be repeated")

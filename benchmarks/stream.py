@@ -21,7 +21,8 @@ from benchmarks.traffic import write_repeated
 from logwarden.api.log_pipeline import TopicSpec
 from logwarden.kafka.producer import Producer
 from logwarden.kafka.settings import KafkaSettings
-from tests.services.kafka import Broker, free_port
+from tests.services.kafka import Broker
+from tests.services.ports import free_port
 
 Values = dict[str, Any]
 RATE = 15_000

@@ -38,6 +38,8 @@ class Plan:
         How often each program runs.
     seconds
         How long lines are sent at a fixed rate.
+    anomalies
+        Anomalies in the stores whose pages are timed.
     """
 
     recording: Path
@@ -45,6 +47,7 @@ class Plan:
     lines: int
     runs: int
     seconds: int = 60
+    anomalies: int = 50_000
 
 
 def startup(plan: Plan) -> Values:
@@ -160,11 +163,19 @@ def _median(values: list[float], digits: int = 0) -> float:
     return round(middle, digits) if digits else round(middle)
 
 
+def store_pages(plan: Plan) -> Values:
+    """Milliseconds until a page's questions are answered."""
+    from benchmarks.pages import measure_pages
+
+    return dict(measure_pages(plan.anomalies, plan.runs))
+
+
 BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "startup": startup,
     "repeated-traffic": repeated_traffic,
     "budget": budget,
     "never-seen": never_seen,
     "stream": stream,
+    "store-pages": store_pages,
     "training": training,
 }

@@ -20,7 +20,8 @@ from tests.collector.golden import CASES, file_of
 from tests.collector.pipelines import pipeline
 from tests.services.certificates import Authority
 from tests.services.kafka import Broker
-from tests.services.syslog_ng import Collector, free_port, version
+from tests.services.ports import free_port
+from tests.services.syslog_ng import Collector, version
 
 pytestmark = pytest.mark.syslog
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from pathlib import Path
@@ -110,10 +109,3 @@ class Collector:
         except OSError:
             return False
         return True
-
-
-def free_port(kind: int = socket.SOCK_STREAM) -> int:
-    """Return a port of loopback that was free a moment ago."""
-    with socket.socket(type=kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])

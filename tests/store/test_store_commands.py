@@ -18,9 +18,8 @@ HOSTILE = "sshd: \x1b[31mred\x07 [bold]x[/bold] 'quoted'"
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> str:
-    path = tmp_path / "s.db"
-    with Store.open(path) as store:
+def path(place: str) -> str:
+    with Store.open(place) as store:
         now = datetime.now(UTC)
         records = [
             record(1),
@@ -28,7 +27,7 @@ def path(tmp_path: Path) -> str:
             record(3, id="now1", start=now - timedelta(minutes=5), end=now, text=HOSTILE),
         ]
         store.commit(Outcome(records=records, cases=[case(anomalies=3)]), consumer="c", positions={})
-    return str(path)
+    return place
 
 
 def ids(out: str) -> list[str]:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -34,8 +35,9 @@ def outcome() -> Outcome:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "new" / "s.db")
+def store(place: str) -> Iterator[Store]:
+    with Store.open(place) as store:
+        yield store
 
 
 def test_a_record_comes_back_exactly_as_it_was_written(store: Store) -> None:
@@ -185,12 +187,11 @@ while True:
 """
 
 
-def test_a_killed_writer_leaves_results_and_checkpoint_that_agree(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
+def test_a_killed_writer_leaves_results_and_checkpoint_that_agree(place: str) -> None:
     confirmed = 0
     for round_number in range(5):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[2])], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, place, str(Path(__file__).parents[2])], stdout=subprocess.PIPE, text=True
         )
         assert writer.stdout is not None
         target = confirmed + 2 + 3 * round_number
@@ -202,7 +203,7 @@ def test_a_killed_writer_leaves_results_and_checkpoint_that_agree(tmp_path: Path
         confirmed = max([confirmed, *(int(line) for line in rest[:-1] if line)])
         writer.wait()
         writer.stdout.close()
-        with Store.open(path) as store:
+        with Store.open(place) as store:
             checkpoint = store.checkpoint("c")
             steps = checkpoint.positions["s"]
             assert steps >= confirmed
@@ -212,15 +213,14 @@ def test_a_killed_writer_leaves_results_and_checkpoint_that_agree(tmp_path: Path
         confirmed = steps
 
 
-def test_two_processes_write_and_read_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "s.db"
+def test_two_processes_write_and_read_at_once(place: str) -> None:
     writer = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(path), str(Path(__file__).parents[2])], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", WRITER, place, str(Path(__file__).parents[2])], stdout=subprocess.PIPE, text=True
     )
     assert writer.stdout is not None
     try:
         assert int(writer.stdout.readline()) == 1
-        with Store.open(path) as store:
+        with Store.open(place) as store:
             seen = 0
             for _ in range(20):
                 records = store.anomalies(limit=5)
@@ -236,16 +236,15 @@ def test_two_processes_write_and_read_at_once(tmp_path: Path) -> None:
         writer.stdout.close()
 
 
-def test_many_processes_may_create_the_same_store_at_once(tmp_path: Path) -> None:
+def test_many_processes_may_create_the_same_store_at_once(place: str) -> None:
     code = (
         "import sys\nfrom logwarden.outcome import Activity, Outcome\nfrom logwarden.store import Store\n"
         "store = Store.open(sys.argv[1])\n"
         "for _ in range(20): store.commit(Outcome(lines=1), consumer=sys.argv[2], positions={})\n"
     )
-    path = tmp_path / "s.db"
-    running = [subprocess.Popen([sys.executable, "-c", code, str(path), str(number)]) for number in range(4)]
+    running = [subprocess.Popen([sys.executable, "-c", code, place, str(number)]) for number in range(4)]
     assert [process.wait() for process in running] == [0] * 4
-    with Store.open(path) as store:
+    with Store.open(place) as store:
         assert store.totals().lines == 80
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,11 +20,12 @@ from logwarden.store import (
     Store,
 )
 from tests.store.builders import NOON, case, record
+from tests.store.conftest import NewPlace
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store = Store.open(tmp_path_factory.mktemp("store") / "s.db")
+def store(new_place: NewPlace) -> Iterator[Store]:
+    store = Store.open(new_place())
     records = [record(number) for number in range(100)]
     # The same microsecond for several records: paging must not lose or repeat any.
     records += [record(50, id=f"same{number}") for number in range(10)]
@@ -51,7 +52,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         consumer="c",
         positions={},
     )
-    return store
+    yield store
+    store.close()
 
 
 def ids(store: Store, **conditions: object) -> list[str]:
@@ -118,8 +120,8 @@ def test_no_text_is_an_invalid_search(store: Store, text: str) -> None:
     assert len(ids(store, text=text)) <= 111
 
 
-def test_search_follows_a_changed_explanation(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "s.db") as store:
+def test_search_follows_a_changed_explanation(place: str) -> None:
+    with Store.open(place) as store:
         store.commit(Outcome(records=[record(1)]), consumer="c", positions={})
         store.set_explanation("a00000001", Explanation(text="Giraffes arrived.", backend="builtin", faithful=True))
         assert ids(store, text="giraffe") == ["a00000001"]
@@ -177,8 +179,8 @@ def test_ids_by_their_beginning(store: Store) -> None:
     assert store.anomaly_ids("%") == []
 
 
-def test_the_status_of_the_pipeline_that_reported_last(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "s.db") as store:
+def test_the_status_of_the_pipeline_that_reported_last(place: str) -> None:
+    with Store.open(place) as store:
         assert store.status() is None
         listener = ListenerStatus(name="syslog-udp", protocol="udp", address="127.0.0.1", port=5514)
         first = PipelineStatus(

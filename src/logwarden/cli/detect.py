@@ -235,9 +235,10 @@ def _open_store(place: str, purpose: str, inputs: list[str], detector: Detector)
     begun = [f" {first_line_hash(name)}" if purpose == "detect" else "" for name in inputs]
     streams = "\0".join(stream_name(name) + first for name, first in zip(inputs, begun, strict=True))
     digest = blake2b(f"{detector.model.revision}\0{detector.threshold}\0{streams}".encode(), digest_size=6).hexdigest()
-    sink = StoreSink(Store.open(place), f"{purpose}-{digest}", detector)
-    yield sink
-    sink.commit()
+    with Store.open(place) as store:
+        sink = StoreSink(store, f"{purpose}-{digest}", detector)
+        yield sink
+        sink.commit()
 
 
 @contextmanager

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from logwarden.cli.common import data_dir as default_data_dir
 from logwarden.cli.loading import choose_pipeline
 from logwarden.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from logwarden.api.log_pipeline import LogPipeline
 
 EXAMPLES = """
 logwarden up -f examples/quickstart.yaml
@@ -88,7 +91,9 @@ def command(
 
     from logwarden.local.unused import unused_fields
 
-    unused = unused_fields(chosen.pipeline, chosen.model, kafka=bootstrap_servers is not None)
+    unused = unused_fields(
+        chosen.pipeline, chosen.model, kafka=bootstrap_servers is not None, with_secrets=secrets is not None
+    )
     if check:
         print(f"{file}: OK, LogPipeline {chosen.pipeline.name} with AnomalyModel {chosen.model.name}")
     if unused:
@@ -107,7 +112,7 @@ def command(
             pipeline=chosen.pipeline,
             model=chosen.model,
             data_dir=folder,
-            store=store or own_store,
+            store=store or _database(chosen.pipeline, secrets) or own_store,
             registry=default_data_dir() / "models",
             secrets=secrets,
             host=host,
@@ -120,6 +125,16 @@ def command(
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     )
+
+
+def _database(pipeline: LogPipeline, secrets: Path | None) -> str | None:
+    """Return the URL of the database that the pipeline names, where the values of Secrets are given."""
+    from logwarden.local.secrets import read_secret
+
+    reference = pipeline.spec.store.database_secret_ref
+    if reference is None or secrets is None:
+        return None
+    return read_secret(secrets, reference.name, reference.key, "spec.store.databaseSecretRef")
 
 
 def _ports(options: list[str]) -> dict[str, int]:

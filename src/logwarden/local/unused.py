@@ -13,12 +13,15 @@ _USED_OF_PIPELINE = ("collect.syslog.listeners", "collect.http", "detect", "stor
 _USED_OF_MODEL = ("base.family", "base.model", "threshold.value", "promotion.revision", "explanation")
 
 
-def unused_fields(pipeline: LogPipeline, model: AnomalyModel, *, kafka: bool = False) -> str:
+def unused_fields(
+    pipeline: LogPipeline, model: AnomalyModel, *, kafka: bool = False, with_secrets: bool = False
+) -> str:
     """Return a line that names the fields with another value than their default that have no effect here.
 
-    It is empty where there is none. ``kafka`` tells that lines go through a Kafka.
+    It is empty where there is none. ``kafka`` tells that lines go through a Kafka. The database that the
+    pipeline names is used ``with_secrets`` only, when their values are at hand.
     """
-    used = (*_USED_OF_PIPELINE, "kafka") if kafka else _USED_OF_PIPELINE
+    used = (*_USED_OF_PIPELINE, *(["kafka"] * kafka), *(["store.databaseSecretRef"] * with_secrets))
     found = {
         f"LogPipeline {pipeline.name}": list(_unused(pipeline.spec, used)),
         f"AnomalyModel {model.name}": list(_unused(model.spec, _USED_OF_MODEL)),

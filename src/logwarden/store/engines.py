@@ -1,29 +1,21 @@
-"""Connecting to a database: creation, migration, and what each kind of database needs to be told."""
+"""Connecting to a database: creation and migration, and the kinds of database there are."""
 
 from __future__ import annotations
 
 import re
-import sqlite3
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.errors import InvalidInputError
+from logwarden.store import postgresql, sqlite
+from logwarden.store.errors import StoreError, explain_failure
 from logwarden.store.migrations import HEAD, upgrade
 
-FOR_WRITING: Final[dict[str, Any]] = {"logwarden_writes": True}
-BUSY_SECONDS: Final = 20
-
-
-class StoreError(LogwardenError):
-    """The store cannot be used."""
-
-
-class CheckpointMovedError(LogwardenError):
-    """Another process has taken over what this one was doing: its results must not be stored."""
+KINDS: Final = ("sqlite", "postgresql")
 
 
 def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
@@ -39,7 +31,7 @@ def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
     url = _parse(url_or_path)
     shown = url.render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite":
-        _prepare_file(url, read_only=read_only)
+        sqlite.prepare_file(url, read_only=read_only)
     engine = _create(url, shown, read_only=read_only)
     try:
         _bring_up_to_date(engine, shown, read_only=read_only)
@@ -52,16 +44,37 @@ def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
     return engine, shown
 
 
+def for_writing(engine: Engine) -> Engine:
+    """Return the engine for transactions that write."""
+    return engine.execution_options(**{sqlite.FOR_WRITING: True})
+
+
+def for_reading(engine: Engine) -> Engine:
+    """Return the engine for transactions whose statements all see the same state."""
+    if engine.dialect.name == "postgresql":
+        return engine.execution_options(isolation_level="REPEATABLE READ")
+    return engine
+
+
 def _create(url: URL, shown: str, *, read_only: bool) -> Engine:
     try:
-        engine = create_engine(url, connect_args=_connect_args(url))
+        # A connection that died while nobody used it is replaced instead of failing the next statement.
+        engine = create_engine(url, connect_args=_connect_args(url, read_only=read_only), pool_pre_ping=True)
     except ImportError as error:
         raise StoreError(f"store {shown}: the driver {error.name!r} is not installed; install it with pip") from error
     except ArgumentError as error:
         raise _unknown_url(shown) from error
-    if url.get_backend_name() == "sqlite":
-        _configure_sqlite(engine, read_only=read_only)
+    if engine.dialect.name not in KINDS:
+        raise StoreError(f"store {shown}: SQLite and PostgreSQL can be used, {engine.dialect.name} cannot")
+    if engine.dialect.name == "sqlite":
+        sqlite.configure(engine, read_only=read_only)
     return engine
+
+
+def _connect_args(url: URL, *, read_only: bool) -> dict[str, Any]:
+    if url.get_backend_name() == "postgresql":
+        return postgresql.connect_args(url, read_only=read_only)
+    return sqlite.CONNECT_ARGS if url.get_backend_name() == "sqlite" else {}
 
 
 def _parse(url_or_path: str | Path) -> URL:
@@ -69,7 +82,7 @@ def _parse(url_or_path: str | Path) -> URL:
     if "://" not in text_form:
         return URL.create("sqlite", database=str(Path(text_form).expanduser().resolve()))
     try:
-        return make_url(text_form)
+        return postgresql.with_driver(make_url(text_form))
     except (ArgumentError, ValueError) as error:
         raise _unknown_url(_without_password(text_form)) from error
 
@@ -83,51 +96,6 @@ def _without_password(text_form: str) -> str:
     return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", text_form, flags=re.DOTALL)
 
 
-def _connect_args(url: URL) -> dict[str, Any]:
-    return {"timeout": BUSY_SECONDS} if url.get_backend_name() == "sqlite" else {}
-
-
-def _prepare_file(url: URL, *, read_only: bool) -> None:
-    if not url.database or url.database == ":memory:":
-        raise StoreError("a store needs a file, because several processes use it: give a path")
-    path = Path(url.database)
-    if path.is_dir():
-        raise StoreError(f"store {path} is a folder: name a file in it, such as {path / 'logwarden.db'}")
-    if read_only:
-        if not path.exists():
-            raise StoreError(
-                f"no store at {path}: `logwarden up -f FILE` or `logwarden detect LOGS --store FILE` makes one"
-            )
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot make the folder of store {path}: {error.strerror}; choose another path") from error
-
-
-def _configure_sqlite(engine: Engine, *, read_only: bool) -> None:
-    """Take transactions into our own hands, and set what holds per connection.
-
-    A transaction that will write takes the write lock when it begins: one that first reads and then finds the lock
-    taken could only fail. synchronous=FULL because a broker is told to forget lines once a commit has returned.
-    """
-
-    @event.listens_for(engine, "connect")
-    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        connection.isolation_level = None
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        if read_only:
-            connection.execute("PRAGMA query_only = ON")
-            return
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("logwarden_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
 def _bring_up_to_date(engine: Engine, shown: str, *, read_only: bool) -> None:
     with engine.connect() as connection:
         version = _version(connection, shown)
@@ -137,7 +105,9 @@ def _bring_up_to_date(engine: Engine, shown: str, *, read_only: bool) -> None:
         raise StoreError(
             f"store {shown} has older tables ({version or 'none'}): `logwarden up` or `detect` updates them"
         )
-    with engine.execution_options(**FOR_WRITING).begin() as connection:
+    with for_writing(engine).begin() as connection:
+        if connection.dialect.name == "postgresql":
+            postgresql.lock_for_migration(connection)
         # Another process may have done it while this one waited for the lock.
         if _version(connection, shown) != HEAD:
             upgrade(connection)
@@ -148,24 +118,9 @@ def _version(connection: Connection, shown: str) -> str | None:
     names = inspect(connection).get_table_names()
     if "alembic_version" not in names:
         if names:
-            raise StoreError(f"store {shown} is a database of something else (table {names[0]!r}): give another path")
+            raise StoreError(f"store {shown} is a database of something else (table {names[0]!r}): give another one")
         return None
     version = connection.scalar(text("SELECT version_num FROM alembic_version"))
     if version is not None and version > HEAD:
         raise StoreError(f"store {shown} was written by a newer Logwarden (tables {version}): upgrade this one")
     return str(version) if version is not None else None
-
-
-def explain_failure(error: DBAPIError, shown: str) -> StoreError:
-    """Return the one-line error for a failed statement."""
-    reason = str(error.orig).splitlines()[0] if error.orig else type(error).__name__
-    hints = {
-        "not a database": "it is not an SQLite file; give another path",
-        "unable to open": "check that the folder exists and is writable",
-        "readonly": "the file or its folder is read-only; give write permission or another path",
-        "locked": "another process holds it for too long; stop it or try again",
-        "full": "the disk is full; free some space",
-        "malformed": "the file is damaged; move it away and run again, or restore a copy",
-    }
-    hint = next((advice for sign, advice in hints.items() if sign in reason), "see docs/store.md")
-    return StoreError(f"store {shown}: {reason}: {hint}")

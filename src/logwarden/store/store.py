@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from logwarden.api.record import AnomalyRecord, Case, Explanation, Verdict
 from logwarden.outcome import Outcome
 from logwarden.store import engines, queries, retention, writes
-from logwarden.store.engines import CheckpointMovedError, StoreError, explain_failure
+from logwarden.store.errors import CheckpointMovedError, StoreError, explain_failure
 from logwarden.store.values import (
     ActivityPoint,
     AnomalyCount,
@@ -26,6 +26,7 @@ from logwarden.store.values import (
     RejectedRow,
     Totals,
 )
+from logwarden.store.writer import Writer
 
 __all__ = ["CheckpointMovedError", "Store", "StoreError"]
 
@@ -33,13 +34,15 @@ __all__ = ["CheckpointMovedError", "Store", "StoreError"]
 class Store:
     """Results and checkpoints in one database, safe to use from several threads and processes at once.
 
-    Every method is one short transaction. A method raises :class:`StoreError` when the database cannot be used.
+    Every method is one short transaction. A method raises :class:`StoreError` when the database cannot be used; one
+    that writes first waits a minute for a PostgreSQL that is away.
     ``url`` names the database in messages: a password in it is hidden.
     """
 
     def __init__(self, engine: Engine, url: str) -> None:
         self._engine = engine
-        self._writer = engine.execution_options(**engines.FOR_WRITING)
+        self._reader = engines.for_reading(engine)
+        self._write = Writer(engines.for_writing(engine), url)
         self.url = url
 
     @classmethod
@@ -75,17 +78,9 @@ class Store:
         self.close()
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        try:
-            with self._writer.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            raise explain_failure(error, self.url) from error
-
-    @contextmanager
     def _reading(self) -> Iterator[Connection]:
         try:
-            with self._engine.connect() as connection:
+            with self._reader.connect() as connection:
                 yield connection
         except DBAPIError as error:
             raise explain_failure(error, self.url) from error
@@ -130,11 +125,14 @@ class Store:
         CheckpointMovedError
             If another process has moved one of the ``expected`` positions. Nothing is stored then.
         """
-        with self._writing() as connection:
+
+        def work(connection: Connection) -> None:
             if expected is not None:
                 writes.claim_positions(connection, consumer, expected)
             writes.write_outcome(connection, outcome, counts or {})
             writes.write_checkpoint(connection, consumer, positions, state)
+
+        self._write(work)
 
     def checkpoint(self, consumer: str) -> Checkpoint:
         """Return how far a consumer has come; an unknown consumer is at the beginning."""
@@ -148,22 +146,20 @@ class Store:
 
     def set_explanation(self, anomaly_id: str, explanation: Explanation) -> bool:
         """Replace the explanation of an anomaly; return False when there is no such anomaly."""
-        with self._writing() as connection:
-            return writes.set_explanation(connection, anomaly_id, explanation)
+        return self._write(lambda connection: writes.set_explanation(connection, anomaly_id, explanation))
 
     def set_feedback(self, anomaly_id: str, verdict: Verdict | None) -> bool:
         """Keep an analyst's answer, or take it back with None; return False when there is no such anomaly."""
-        with self._writing() as connection:
-            return writes.set_feedback(connection, anomaly_id, verdict)
+        return self._write(lambda connection: writes.set_feedback(connection, anomaly_id, verdict))
 
     def set_status(self, status: PipelineStatus) -> None:
         """Publish what a running pipeline is doing; a pipeline calls this at least every 10 seconds."""
-        with self._writing() as connection:
-            writes.set_status(connection, status)
+        # The next one comes soon: nobody waits for this one.
+        self._write(lambda connection: writes.set_status(connection, status), patience=0.0)
 
     def prune(self, older_than: datetime) -> Pruned:
         """Remove what was stored before ``older_than``, in small transactions; checkpoints and totals of lines stay."""
-        return retention.prune(self._writing, older_than)
+        return retention.prune(self._write, older_than)
 
     # What pages and commands ask
 

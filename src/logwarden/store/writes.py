@@ -1,8 +1,12 @@
-"""Statements that change a store. The caller owns the transaction."""
+"""Statements that change a store. The caller owns the transaction.
+
+Rows are written in the order of their keys, table after table, so that two writers never wait for each other.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, case, update
@@ -11,7 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from logwarden.api.record import Explanation, Verdict
 from logwarden.outcome import Outcome, RejectedLine
 from logwarden.store.encoding import case_row, now_micros, record_row, storable, to_micros
-from logwarden.store.engines import CheckpointMovedError
+from logwarden.store.errors import CheckpointMovedError
 from logwarden.store.tables import activity, anomalies, cases, consumers, counters, pipelines, positions, rejected
 from logwarden.store.values import PipelineStatus
 
@@ -30,11 +34,12 @@ def write_outcome(connection: Connection, outcome: Outcome, counts: Mapping[str,
     """Write records, cases, rejected lines, activity and counters, ``counts`` among them."""
     recorded = now_micros()
     if outcome.records:
-        _upsert_records(connection, [record_row(record, recorded) for record in outcome.records])
+        rows = [record_row(record, recorded) for record in outcome.records]
+        _upsert_records(connection, sorted(rows, key=itemgetter("id")))
     if outcome.cases:
         # The last form of a case wins; one statement may not touch a row twice in PostgreSQL.
         latest = {item.id: case_row(item, recorded) for item in outcome.cases}
-        _replace(connection, cases, latest.values(), key=("id",))
+        _replace(connection, cases, [latest[key] for key in sorted(latest)], key=("id",))
     if outcome.rejected:
         _insert_rejected(connection, outcome.rejected, recorded)
     if outcome.activity:
@@ -76,7 +81,7 @@ def _insert_rejected(connection: Connection, lines: Iterable[RejectedLine], reco
             "position": line.position,
             "received": int(line.received * 1_000_000) if line.received is not None else None,
             "recorded": recorded,
-            "peer": line.peer,
+            "peer": storable(line.peer) if line.peer is not None else None,
             "reason": storable(line.reason),
             "text": storable(line.text),
         }
@@ -92,7 +97,7 @@ def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> No
         lines[key] = lines.get(key, 0) + item.lines
     rows = [
         {"start": start, "host": storable(host), "lines": count, "recorded": recorded}
-        for (start, host), count in lines.items()
+        for (start, host), count in sorted(lines.items())
     ]
     statement = _insert(connection, activity)
     values = {"lines": activity.c.lines + statement.excluded.lines, "recorded": statement.excluded.recorded}
@@ -100,7 +105,7 @@ def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> No
 
 
 def _count(connection: Connection, increments: Mapping[str, int]) -> None:
-    rows = [{"name": name, "value": value} for name, value in increments.items() if value]
+    rows = [{"name": name, "value": value} for name, value in sorted(increments.items()) if value]
     if not rows:
         return
     statement = _insert(connection, counters)
