@@ -1,0 +1,51 @@
+"""``python -m logwarden_operator``: run the operator."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from pathlib import Path
+
+import kopf
+
+from logwarden.errors import LogwardenError
+from logwarden_operator.app import App
+from logwarden_operator.handlers import register
+from logwarden_operator.settings import Settings, load_settings
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main() -> int:
+    """Run until SIGTERM; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m logwarden_operator", description="The Logwarden operator.")
+    parser.add_argument("--settings", type=Path, help="YAML file with the settings (default: those of a trial)")
+    parser.add_argument("--port", type=int, default=8080, help="port of /metrics and /healthz (default: 8080)")
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"], help="default: info")
+    options = parser.parse_args()
+    logging.basicConfig(level=options.log_level.upper(), format=_FORMAT, stream=sys.stderr)
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    try:
+        settings = load_settings(options.settings) if options.settings else Settings()
+        asyncio.run(_run(settings, options.port))
+    except LogwardenError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+async def _run(settings: Settings, port: int) -> None:
+    registry = kopf.OperatorRegistry()
+    register(registry, App(settings, port))
+    await kopf.operator(
+        registry=registry,
+        standalone=True,
+        clusterwide=not settings.watch_namespaces,
+        namespaces=settings.watch_namespaces,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The two resources as pods read them: where things are inside a pod, instead of inside the cluster."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.base import Resource
+from logwarden.api.crd import to_yaml
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden_operator.children.kafka import bootstrap_servers
+from logwarden_operator.children.pods import DATA_FOLDER
+
+_CLAIM_SCHEME = "pvc://"
+MODELS_FOLDER = f"{DATA_FOLDER}/models"
+
+
+class Claim(NamedTuple):
+    """A volume claim and the folder in it."""
+
+    name: str
+    path: str
+
+
+def claim_of(uri: str, default_path: str = "") -> Claim | None:
+    """Return the claim that a ``pvc://CLAIM[/PATH]`` URI names, or None for any other URI."""
+    if not uri.startswith(_CLAIM_SCHEME):
+        return None
+    name, _, path = uri.removeprefix(_CLAIM_SCHEME).partition("/")
+    return Claim(name, path.strip("/") or default_path)
+
+
+def storage_claim(model: AnomalyModel) -> Claim | None:
+    """Return the claim of a model's revisions, None where they lie elsewhere or there are none.
+
+    Models that share a claim keep apart: each has a folder of its name.
+    """
+    uri = model.spec.storage.uri
+    if uri is not None:
+        return claim_of(uri, model.name)
+    return Claim(model.name, model.name) if model.spec.training.datasets else None
+
+
+def dataset_claims(model: AnomalyModel) -> list[Claim]:
+    """Return the claims of a model's data sets."""
+    claims = (claim_of(dataset.uri) for dataset in model.spec.training.datasets if dataset.uri)
+    return [claim for claim in claims if claim is not None]
+
+
+def dataset_folder(claim: str) -> str:
+    """Return where a claim of data sets is mounted."""
+    return f"/data/{claim}"
+
+
+def pod_documents(
+    model: AnomalyModel | None, pipeline: LogPipeline | None, namespace: str, pinned: str | None = None
+) -> str:
+    """Return both documents as YAML for a pod's file.
+
+    Claims become folders, a Strimzi cluster becomes its address, and ``pinned`` is the revision that has to be served.
+    """
+    documents = []
+    if model is not None:
+        documents.append(_model_document(model, namespace, pinned))
+    if pipeline is not None:
+        documents.append(_pipeline_document(pipeline, namespace))
+    return "---\n".join(to_yaml(document) for document in documents)
+
+
+def _model_document(model: AnomalyModel, namespace: str, pinned: str | None) -> dict[str, Any]:
+    document = _document(model, namespace)
+    spec = document["spec"]
+    if claim := storage_claim(model):
+        spec["storage"] = {**spec.get("storage", {}), "uri": f"file://{MODELS_FOLDER}/{claim.path}"}
+    for dataset in spec.get("training", {}).get("datasets", []):
+        if found := claim_of(dataset.get("uri", "")):
+            dataset["uri"] = f"file://{dataset_folder(found.name)}/{found.path}".rstrip("/")
+    if pinned is not None:
+        spec["promotion"] = {**spec.get("promotion", {}), "revision": pinned}
+    return document
+
+
+def _pipeline_document(pipeline: LogPipeline, namespace: str) -> dict[str, Any]:
+    document = _document(pipeline, namespace)
+    kafka = pipeline.spec.kafka
+    if kafka is not None:
+        document["spec"]["kafka"].pop("strimzi", None)
+        document["spec"]["kafka"]["bootstrapServers"] = bootstrap_servers(kafka, namespace)
+    return document
+
+
+def _document(resource: Resource, namespace: str) -> dict[str, Any]:
+    values = resource.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return {
+        "apiVersion": values["apiVersion"],
+        "kind": values["kind"],
+        "metadata": {"name": resource.name, "namespace": namespace},
+        "spec": values.get("spec", {}),
+    }

@@ -1,0 +1,81 @@
+"""The HTTP endpoint: a Deployment and its Service."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden_operator.children.documents import pod_documents
+from logwarden_operator.children.pods import (
+    CONFIG_HASH,
+    METRICS_PORT,
+    RESOURCES_FILE,
+    SECRETS_FOLDER,
+    config_volume,
+    data_volumes,
+    environment,
+    fingerprint,
+    placement,
+)
+from logwarden_operator.children.secrets import ingest_secrets, secret_volumes
+from logwarden_operator.children.workloads import (
+    config_map,
+    container,
+    deployment,
+    disruption_budget,
+    metrics_port,
+    pod_template,
+    probes,
+    service,
+)
+from logwarden_operator.context import Context
+from logwarden_operator.ownership import Child
+
+COMPONENT = "ingest"
+REPLICAS = 2
+ARGS = [
+    "run", "ingest", "-f", RESOURCES_FILE, "--secrets", SECRETS_FOLDER, "--metrics-port", str(METRICS_PORT),
+]  # fmt: skip
+
+
+def ingest(pipeline: LogPipeline, model: AnomalyModel | None, context: Context) -> list[Child]:
+    """Return ConfigMap, Deployment, Service and disruption budget, or nothing where logs are not taken by HTTP."""
+    http = pipeline.spec.collect.http
+    if not http.enabled:
+        return []
+    name = f"{context.owner.name}-{COMPONENT}"
+    documents = pod_documents(model, pipeline, context.owner.namespace)
+    template = pod_template(context, COMPONENT, {CONFIG_HASH: fingerprint(documents)}, _pod(pipeline, context, name))
+    port = {"name": "http", "port": http.port, "targetPort": "http", "protocol": "TCP"}
+    return [
+        config_map(context, COMPONENT, name, {"resources.yaml": documents}),
+        deployment(context, COMPONENT, REPLICAS, template),
+        service(context, COMPONENT, [port]),
+        disruption_budget(context, COMPONENT),
+    ]
+
+
+def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
+    images = context.settings.images
+    config, config_mount = config_volume(name)
+    secrets, secret_mounts = secret_volumes(ingest_secrets(pipeline))
+    data, data_mounts = data_volumes()
+    http = {"name": "http", "containerPort": pipeline.spec.collect.http.port, "protocol": "TCP"}
+    return {
+        **placement(context.settings),
+        "volumes": [config, *secrets, *data],
+        "containers": [
+            container(
+                COMPONENT,
+                images.ingest,
+                images.pull_policy,
+                ARGS,
+                env=environment(),
+                ports=[http, metrics_port()],
+                resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+                volumeMounts=[config_mount, *secret_mounts, *data_mounts],
+                **probes("http"),
+            )
+        ],
+    }

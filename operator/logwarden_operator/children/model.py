@@ -1,0 +1,31 @@
+"""All children of an AnomalyModel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden_operator.children.storage import storage
+from logwarden_operator.children.training import rendezvous, training_config, training_job, training_schedule
+from logwarden_operator.context import Context
+from logwarden_operator.ownership import Child
+from logwarden_operator.revisions import Pointer
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """What is to be trained: the hash of the wanted settings, and whether their Job has to be there."""
+
+    hash: str
+    job: bool
+
+
+def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, pointer: Pointer) -> list[Child]:
+    """Return what a model needs in the cluster. Without data sets nothing is trained: the base is used as it is."""
+    children: list[Child] = [] if pointer == Pointer() else [pointer.child(context.owner)]
+    children += storage(model, context)
+    if model.spec.training.datasets:
+        children += [training_config(model, context), *rendezvous(model, context), *training_schedule(model, context)]
+        if plan.job:
+            children.append(training_job(model, context, plan.hash))
+    return children

@@ -1,0 +1,207 @@
+"""Training: a Job of one pod, or of several that torchrun joins, and a CronJob for the schedule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden_operator.children.documents import (
+    MODELS_FOLDER,
+    dataset_claims,
+    dataset_folder,
+    pod_documents,
+    storage_claim,
+)
+from logwarden_operator.children.pods import (
+    DATA_FOLDER,
+    RESOURCES_FILE,
+    USER,
+    asks_for_gpu,
+    compute,
+    config_volume,
+    data_volumes,
+    environment,
+    fingerprint,
+    placement,
+    restricted_container,
+    restricted_pod,
+)
+from logwarden_operator.children.secrets import secret_environment, training_secrets
+from logwarden_operator.children.workloads import config_map
+from logwarden_operator.context import Context
+from logwarden_operator.ownership import Child
+
+COMPONENT = "training"
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+RESULT_FILE = "/dev/termination-log"
+_RETRIES = 3
+_GRACE_SECONDS = 120
+_USER_MISTAKE = 2
+"""Exit code of the trainer for what no retry can mend."""
+_RENDEZVOUS_PORT = 29500
+
+
+def training_hash(model: AnomalyModel, requests: int) -> str:
+    """Return the hash of everything that makes a new training worthwhile.
+
+    Compute resources, the schedule and the gate do not belong to it; ``requests`` counts the trainings that were asked
+    for by annotation.
+    """
+    spec = model.spec.model_dump(mode="json", by_alias=True, include={"base", "unit", "training", "threshold"})
+    for field in ("schedule", "suspend", "resources", "nodes"):
+        del spec["training"][field]
+    return fingerprint([spec, requests])
+
+
+def job_name(name: str, hash_: str) -> str:
+    """Return the name of the Job for a hash: the same settings never train twice."""
+    return f"{name}-train-{hash_[:8]}"
+
+
+def training_config(model: AnomalyModel, context: Context) -> Child:
+    """Return the ConfigMap with the model as training pods read it."""
+    documents = pod_documents(model, None, context.owner.namespace)
+    return config_map(context, COMPONENT, _config_name(context), {"resources.yaml": documents})
+
+
+def training_job(model: AnomalyModel, context: Context, hash_: str) -> Child:
+    """Return the Job that trains the model as its spec stands."""
+    job = context.owner.child("batch/v1", "Job", job_name(context.owner.name, hash_), COMPONENT)
+    job["metadata"]["labels"].update(_queue(model))
+    return {**job, "spec": _job_spec(model, context)}
+
+
+def training_schedule(model: AnomalyModel, context: Context) -> list[Child]:
+    """Return the CronJob, where there is a schedule."""
+    training = model.spec.training
+    if training.schedule is None or not training.datasets:
+        return []
+    labels = {**context.owner.labels(COMPONENT), **_queue(model)}
+    spec = {
+        "schedule": training.schedule,
+        "suspend": training.suspend,
+        "concurrencyPolicy": "Forbid",
+        "startingDeadlineSeconds": 3600,
+        "successfulJobsHistoryLimit": 3,
+        "failedJobsHistoryLimit": 3,
+        "jobTemplate": {"metadata": {"labels": labels}, "spec": _job_spec(model, context)},
+    }
+    return [context.owner.child("batch/v1", "CronJob", f"{context.owner.name}-schedule", COMPONENT, spec=spec)]
+
+
+def rendezvous(model: AnomalyModel, context: Context) -> list[Child]:
+    """Return the headless Service by which the pods of one training find each other before they are ready."""
+    if model.spec.training.nodes == 1 or not model.spec.training.datasets:
+        return []
+    spec = {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": context.owner.pod_selector(COMPONENT),
+        "ports": [{"name": "rendezvous", "port": _RENDEZVOUS_PORT, "targetPort": _RENDEZVOUS_PORT, "protocol": "TCP"}],
+    }
+    return [context.owner.child("v1", "Service", _config_name(context), COMPONENT, spec=spec)]
+
+
+def _config_name(context: Context) -> str:
+    return f"{context.owner.name}-{COMPONENT}"
+
+
+def _queue(model: AnomalyModel) -> dict[str, str]:
+    """Return the label by which Kueue admits Jobs, where the model carries it."""
+    queue = model.metadata.labels.get(QUEUE_LABEL)
+    return {QUEUE_LABEL: queue} if queue else {}
+
+
+def _job_spec(model: AnomalyModel, context: Context) -> dict[str, Any]:
+    nodes = model.spec.training.nodes
+    several = {"completionMode": "Indexed", "completions": nodes, "parallelism": nodes} if nodes > 1 else {}
+    return {
+        **several,
+        "backoffLimit": _RETRIES,
+        "podFailurePolicy": {
+            "rules": [
+                {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [_USER_MISTAKE]}},
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            ]
+        },
+        "template": {"metadata": {"labels": context.owner.labels(COMPONENT)}, "spec": _pod(model, context)},
+    }
+
+
+def _pod(model: AnomalyModel, context: Context) -> dict[str, Any]:
+    resources = model.spec.training.resources
+    several = {"subdomain": _config_name(context)} if model.spec.training.nodes > 1 else {}
+    volumes, mounts = _volumes(model, context)
+    return {
+        **placement(context.settings, resources),
+        **several,
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": restricted_pod(),
+        "terminationGracePeriodSeconds": _GRACE_SECONDS,
+        "volumes": volumes,
+        "containers": [_container(model, context, mounts)],
+    }
+
+
+def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any]]) -> dict[str, Any]:
+    images, training = context.settings.images, model.spec.training
+    names = [use.name for use in training_secrets(model)]
+    credentials = {"envFrom": secret_environment(names)} if names else {}
+    return {
+        "name": COMPONENT,
+        "image": images.trainer,
+        "imagePullPolicy": images.pull_policy,
+        "command": _command(model),
+        "env": [*environment(), *(_torchrun_environment(model, context) if training.nodes > 1 else [])],
+        **credentials,
+        "resources": compute(training.resources, cpu="1", memory="2Gi"),
+        "securityContext": {**restricted_container(), "runAsUser": USER},
+        "terminationMessagePath": RESULT_FILE,
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": mounts,
+    }
+
+
+def _command(model: AnomalyModel) -> list[str]:
+    """Return the command. Checkpoints lie beside the revisions, so that a retried pod goes on where one was killed."""
+    claim = storage_claim(model)
+    work = f"{MODELS_FOLDER}/.work/{claim.path}" if claim else f"{DATA_FOLDER}/work"
+    arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--result", RESULT_FILE]
+    if model.spec.training.nodes > 1:
+        return ["torchrun", "-m", "logwarden", *arguments]
+    return ["logwarden", *arguments]
+
+
+def _torchrun_environment(model: AnomalyModel, context: Context) -> list[dict[str, Any]]:
+    """Return what torchrun reads: its options, each with ``PET_`` before it."""
+
+    def field(path: str) -> dict[str, Any]:
+        return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
+
+    return [
+        {"name": "JOB_NAME", "valueFrom": field("metadata.labels['batch.kubernetes.io/job-name']")},
+        {"name": "PET_NNODES", "value": str(model.spec.training.nodes)},
+        {"name": "PET_NPROC_PER_NODE", "value": "gpu" if asks_for_gpu(model.spec.training.resources) else "1"},
+        {
+            "name": "PET_NODE_RANK",
+            "valueFrom": field("metadata.annotations['batch.kubernetes.io/job-completion-index']"),
+        },
+        {"name": "PET_MASTER_ADDR", "value": f"$(JOB_NAME)-0.{_config_name(context)}"},
+        {"name": "PET_MASTER_PORT", "value": str(_RENDEZVOUS_PORT)},
+    ]
+
+
+def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    config, config_mount = config_volume(_config_name(context))
+    data, data_mounts = data_volumes()
+    volumes, mounts = [config, *data], [config_mount, *data_mounts]
+    if claim := storage_claim(model):
+        volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": claim.name}})
+        mounts.append({"name": "models", "mountPath": MODELS_FOLDER})
+    for index, name in enumerate(sorted({claim.name for claim in dataset_claims(model)})):
+        source = {"claimName": name, "readOnly": True}
+        volumes.append({"name": f"dataset-{index}", "persistentVolumeClaim": source})
+        mounts.append({"name": f"dataset-{index}", "mountPath": dataset_folder(name), "readOnly": True})
+    return volumes, mounts

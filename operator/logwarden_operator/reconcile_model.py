@@ -1,0 +1,196 @@
+"""Reconcile an AnomalyModel: train what its spec says, remember what came of it, and report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden_operator.children import model_children
+from logwarden_operator.children.documents import dataset_claims
+from logwarden_operator.children.secrets import model_secrets
+from logwarden_operator.children.training import training_hash
+from logwarden_operator.conditions import Condition, false, ready, true, unknown
+from logwarden_operator.environment import Environment, missing_in_words
+from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, MODEL_CHILDREN, POD
+from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Owner
+from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
+from logwarden_operator.reporting import is_paused, report, report_pause
+from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
+from logwarden_operator.sync import NameTakenError, bring_about, observe
+from logwarden_operator.trainings import (
+    JobState,
+    evaluation_condition,
+    job_states,
+    last_failure,
+    plan,
+    progress,
+    record,
+    trained_condition,
+)
+
+RECHECK_SECONDS = 15.0
+_UNWATCHED = {"SecretMissing", "ClaimMissing", "ResultMissing"}
+
+
+async def reconcile_model(env: Environment, namespace: str, name: str) -> float | None:
+    """Bring about what an AnomalyModel says; return after how many seconds to look again, or None."""
+    raw = await env.cluster.get(ANOMALY_MODEL, namespace, name)
+    if raw is None or raw["metadata"].get("deletionTimestamp"):
+        return None
+    if is_paused(raw):
+        await report_pause(env.cluster, ANOMALY_MODEL, raw)
+        return None
+    try:
+        model = parse(AnomalyModel, raw)
+    except InvalidSpecError as error:
+        await _report_failed(env, raw, "InvalidSpec", str(error))
+        return None
+    try:
+        return await _reconcile(env, raw, owner_of(raw), model)
+    except NameTakenError as error:
+        await _report_failed(env, raw, "NameTaken", str(error))
+        return RECHECK_SECONDS
+
+
+async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyModel) -> float | None:
+    context = await env.context(owner)
+    observed = await observe(env.cluster, owner, MODEL_CHILDREN, context.available, [])
+    states = await _job_states(env, owner, observed)
+    pointer = _read_pointer(observed, owner)
+    pointer = record(pointer, states, model.name, training_hash(model, pointer.requests))
+    pointer = _asked(raw, model, pointer)
+    data = await _data_available(env, model, owner)
+    wanted = plan(model, pointer, states, data=data.holds)
+    children = await bring_about(env.cluster, owner, model_children(model, context, wanted, pointer), observed)
+    await _answer_annotations(env, raw)
+    states = await _job_states(env, owner, children)
+    trained = trained_condition(model, pointer, wanted, states, data)
+    conditions = _conditions(env, owner, model, pointer, states, data, trained)
+    await report(env.cluster, ANOMALY_MODEL, raw, conditions, _fields(model, pointer, states, conditions))
+    return RECHECK_SECONDS if any(condition.reason in _UNWATCHED for condition in conditions) else None
+
+
+async def _job_states(env: Environment, owner: Owner, children: list[Child]) -> list[JobState]:
+    jobs = [child for child in children if child["kind"] == "Job"]
+    pods = await env.cluster.list(POD, owner.namespace, owner.selector) if jobs else []
+    return job_states(jobs, pods)
+
+
+def _read_pointer(observed: list[Child], owner: Owner) -> Pointer:
+    maps = (child for child in observed if child["kind"] == "ConfigMap")
+    return read_pointer(next((one for one in maps if one["metadata"]["name"] == pointer_name(owner)), None))
+
+
+def _asked(raw: Child, model: AnomalyModel, pointer: Pointer) -> Pointer:
+    """Return the pointer with what annotations ask for: another training, or the revision before."""
+    annotations = raw["metadata"].get("annotations", {})
+    if RETRAIN_ANNOTATION in annotations:
+        count = pointer.requests + 1
+        pointer = pointer.model_copy(update={"requests": count, "request": training_hash(model, count)})
+    if ROLLBACK_ANNOTATION in annotations:
+        pointer = pointer.rolled_back(annotations[ROLLBACK_ANNOTATION]) or pointer
+    return pointer
+
+
+async def _answer_annotations(env: Environment, raw: Child) -> None:
+    """Take away the annotations that were heard. The pointer remembers them: it was written before."""
+    metadata = raw["metadata"]
+    heard = [key for key in (RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION) if key in metadata.get("annotations", {})]
+    if heard:
+        patch = {"metadata": {"annotations": dict.fromkeys(heard)}}
+        await env.cluster.merge(ANOMALY_MODEL, metadata["namespace"], metadata["name"], patch)
+
+
+async def _data_available(env: Environment, model: AnomalyModel, owner: Owner) -> Condition:
+    if missing := await env.missing_secrets(model_secrets(model), owner.namespace):
+        return false("DataAvailable", "SecretMissing", missing_in_words(missing, owner.namespace))
+    for claim in dataset_claims(model):
+        if not await env.cluster.exists(CLAIM, owner.namespace, claim.name):
+            message = f"spec.training.datasets: claim {claim.name} does not exist in namespace {owner.namespace}"
+            return false("DataAvailable", "ClaimMissing", message)
+    count = len(model.spec.training.datasets)
+    if not count:
+        return true("DataAvailable", "NotNeeded", "spec.training.datasets is empty: nothing is trained")
+    return true("DataAvailable", "Named", f"{count} data sets are named; the training reads them")
+
+
+def _conditions(
+    env: Environment,
+    owner: Owner,
+    model: AnomalyModel,
+    pointer: Pointer,
+    states: list[JobState],
+    data: Condition,
+    trained: Condition,
+) -> list[Condition]:
+    evaluated = evaluation_condition(model, pointer, trained)
+    usable = ready([data, trained, evaluated], f"revision {_active(model, pointer)} can serve")
+    return [
+        data,
+        trained,
+        evaluated,
+        _serving(env, owner),
+        usable,
+        _degraded(pointer, trained, evaluated),
+    ]
+
+
+def _serving(env: Environment, owner: Owner) -> Condition:
+    detectors = env.usage.of(owner.namespace, owner.name)
+    running = [name for name, status in detectors.items() if status == "True"]
+    if running:
+        return true("Serving", "DetectorsReady", f"detectors run for LogPipeline {', '.join(running[:10])}")
+    if detectors:
+        return false(
+            "Serving", "DetectorsNotReady", f"no detector is ready of LogPipeline {', '.join(detectors)[:500]}"
+        )
+    return unknown("Serving", "NotUsed", "no LogPipeline of this namespace names it")
+
+
+def _degraded(pointer: Pointer, trained: Condition, evaluated: Condition) -> Condition:
+    """Return Degraded: an old revision serves because the newest could not take over."""
+    lasting = trained.status == "False" and trained.reason not in ("Training", "Suspended", "WaitingForData")
+    if lasting and pointer.active:
+        return true("Degraded", trained.reason, f"revision {pointer.active} serves on; {trained.message}")
+    if evaluated.status == "False" and pointer.active:
+        return true("Degraded", evaluated.reason, evaluated.message)
+    return false("Degraded", "AsExpected", "nothing stands in the way")
+
+
+def _active(model: AnomalyModel, pointer: Pointer) -> str | None:
+    """Return the revision that detectors serve."""
+    found = model.spec.promotion.revision or pointer.active
+    return found or ("builtin" if model.spec.base.model == "builtin" else None)
+
+
+def _fields(
+    model: AnomalyModel, pointer: Pointer, states: list[JobState], conditions: list[Condition]
+) -> dict[str, Any]:
+    return {
+        "phase": _phase({condition.type: condition for condition in conditions}),
+        "activeRevision": _active(model, pointer),
+        "latestRevision": pointer.latest,
+        "f1": _f1(model, pointer),
+        "training": progress(states),
+        "lastFailure": last_failure(states),
+    }
+
+
+def _f1(model: AnomalyModel, pointer: Pointer) -> str | None:
+    active = _active(model, pointer)
+    measured = [past.f1 for past in pointer.history if past.revision == active and past.f1 is not None]
+    return f"{measured[-1]:.3f}" if measured else None
+
+
+def _phase(conditions: dict[str, Condition]) -> str:
+    trained = conditions["Trained"]
+    if conditions["Ready"].holds:
+        return "Ready"
+    if trained.reason in ("Training", "Suspended"):
+        return trained.reason
+    pending = trained.status == "Unknown" or trained.reason in ("WaitingForData", "Unschedulable")
+    return "Pending" if pending else "Failed"
+
+
+async def _report_failed(env: Environment, raw: Child, reason: str, message: str) -> None:
+    await report(env.cluster, ANOMALY_MODEL, raw, [false("Ready", reason, message)], {"phase": "Failed"})

@@ -1,0 +1,223 @@
+"""Reconcile a LogPipeline: children, topics across namespaces, and a status that tells the whole truth."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden_operator.children import pipeline_children
+from logwarden_operator.children.secrets import detector_secrets, pipeline_secrets
+from logwarden_operator.cluster import ClusterError
+from logwarden_operator.conditions import Condition, false, ready, true, unknown
+from logwarden_operator.context import Context
+from logwarden_operator.environment import Environment, missing_in_words
+from logwarden_operator.health import workload_condition
+from logwarden_operator.kafka_health import topic_condition
+from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, TOPIC
+from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
+from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
+from logwarden_operator.reporting import is_paused, report, report_pause
+from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
+from logwarden_operator.sync import NameTakenError, bring_about, observe
+
+RECHECK_SECONDS = 15.0
+"""When to look again for what no watch tells: a Secret that is missing, an optional kind that is not there yet."""
+
+_UNWATCHED = {"SecretMissing", "StrimziMissing"}
+_PASSING = {"Progressing", "NotCreated", "WaitingForStrimzi", "ModelNotReady"}
+_GONE = (403, 404)
+
+
+class ModelView(NamedTuple):
+    """The model of a pipeline and its revision; ``model`` is None where there is none that can be used."""
+
+    model: AnomalyModel | None
+    pointer: Pointer
+    problem: Condition | None = None
+
+
+async def reconcile_pipeline(env: Environment, namespace: str, name: str) -> float | None:
+    """Bring about what a LogPipeline says; return after how many seconds to look again, or None."""
+    raw = await env.cluster.get(LOG_PIPELINE, namespace, name)
+    if raw is None:
+        return None
+    owner = owner_of(raw)
+    if raw["metadata"].get("deletionTimestamp"):
+        await _finalize(env, raw, owner)
+        return None
+    if is_paused(raw):
+        await report_pause(env.cluster, LOG_PIPELINE, raw)
+        return None
+    try:
+        pipeline = parse(LogPipeline, raw)
+        kafka = _kafka(pipeline)
+    except InvalidSpecError as error:
+        await _report_invalid(env, raw, "InvalidSpec", str(error))
+        return None
+    return await _reconcile(env, raw, owner, pipeline, kafka)
+
+
+async def _reconcile(
+    env: Environment, raw: Child, owner: Owner, pipeline: LogPipeline, kafka: KafkaSpec
+) -> float | None:
+    context = await env.context(owner)
+    view = await _model(env, pipeline, owner)
+    observed = await observe(
+        env.cluster, owner, PIPELINE_CHILDREN, context.available, env.topic_scopes(owner.namespace, _home(kafka, owner))
+    )
+    await _keep_finalizer(env, raw, owner, kafka, observed)
+    declared = pipeline_children(pipeline, view.model, context, view.pointer.pinned)
+    try:
+        children = await bring_about(env.cluster, owner, declared, observed)
+    except NameTakenError as error:
+        await _report_invalid(env, raw, "NameTaken", str(error))
+        return RECHECK_SECONDS
+    conditions = await _conditions(env, context, pipeline, kafka, view, children)
+    overall = ready(
+        [condition for condition in conditions if condition.type != "FlowHealthy"], "logs are collected and judged"
+    )
+    fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view)}
+    await report(env.cluster, LOG_PIPELINE, raw, [*conditions, overall], fields)
+    return RECHECK_SECONDS if any(condition.reason in _UNWATCHED for condition in conditions) else None
+
+
+def _kafka(pipeline: LogPipeline) -> KafkaSpec:
+    """Return spec.kafka. One machine does without it, and without a database, so the schema cannot ask for them."""
+    if pipeline.spec.kafka is None:
+        raise InvalidSpecError("spec.kafka: is required in a cluster: name strimzi or bootstrapServers")
+    if pipeline.spec.store.database_secret_ref is None:
+        raise InvalidSpecError("spec.store.databaseSecretRef: is required in a cluster: name a Secret and its key")
+    return pipeline.spec.kafka
+
+
+async def _model(env: Environment, pipeline: LogPipeline, owner: Owner) -> ModelView:
+    name = pipeline.spec.detect.model_ref.name
+    raw = await env.cluster.get(ANOMALY_MODEL, owner.namespace, name)
+    if raw is None or raw["metadata"].get("deletionTimestamp"):
+        message = f"spec.detect.modelRef: AnomalyModel {name} does not exist in namespace {owner.namespace}"
+        return ModelView(None, Pointer(), false("DetectorReady", "ModelMissing", message))
+    try:
+        model = parse(AnomalyModel, raw)
+    except InvalidSpecError as error:
+        return ModelView(None, Pointer(), false("DetectorReady", "ModelInvalid", f"AnomalyModel {name}: {error}"))
+    model_owner = Owner("AnomalyModel", owner.namespace, name, "")
+    pointer = read_pointer(await env.cluster.get(CONFIG_MAP, owner.namespace, pointer_name(model_owner)))
+    if not _servable(model, pointer):
+        message = f"AnomalyModel {name} has no active revision yet: see kubectl describe amodel {name}"
+        return ModelView(None, pointer, unknown("DetectorReady", "ModelNotReady", message))
+    return ModelView(model, pointer)
+
+
+def _servable(model: AnomalyModel, pointer: Pointer) -> bool:
+    """Whether a detector would find something to serve."""
+    base = model.spec.base.model
+    return bool(model.spec.promotion.revision or pointer.active) or base == "builtin"
+
+
+def _revision(view: ModelView) -> str | None:
+    if view.model is None:
+        return None
+    return view.model.spec.promotion.revision or view.pointer.active or "builtin"
+
+
+async def _conditions(
+    env: Environment, context: Context, pipeline: LogPipeline, kafka: KafkaSpec, view: ModelView, children: list[Child]
+) -> list[Condition]:
+    topics = [child for child in children if child["kind"] == TOPIC.kind]
+    return [
+        await _config_valid(env, pipeline, view, context.owner.namespace),
+        topic_condition(kafka, topics, context.available),
+        await _collector_ready(env, context.owner, pipeline, children),
+        view.problem or await _component_ready(env, context.owner, "DetectorReady", "detector", children),
+        unknown("FlowHealthy", "NotMeasured", "the operator does not compare counts yet: look at the dashboard"),
+    ]
+
+
+async def _config_valid(env: Environment, pipeline: LogPipeline, view: ModelView, namespace: str) -> Condition:
+    uses = [*pipeline_secrets(pipeline), *(detector_secrets(pipeline, view.model) if view.model else [])]
+    missing = await env.missing_secrets(list({use.name: use for use in reversed(uses)}.values()), namespace)
+    if missing:
+        return false("ConfigValid", "SecretMissing", missing_in_words(missing, namespace))
+    return true("ConfigValid", "Valid", "the spec can be carried out")
+
+
+async def _collector_ready(env: Environment, owner: Owner, pipeline: LogPipeline, children: list[Child]) -> Condition:
+    """Return CollectorReady: syslog collectors first, then the HTTP endpoint."""
+    collect = pipeline.spec.collect
+    wanted = ["collector"] if collect.nodes or collect.syslog.listeners else []
+    wanted += ["ingest"] if collect.http.enabled else []
+    if not wanted:
+        return true("CollectorReady", "NothingToCollect", "spec.collect names no source: logs come from elsewhere")
+    found = [await _component_ready(env, owner, "CollectorReady", component, children) for component in wanted]
+    return next((condition for condition in found if not condition.holds), found[0])
+
+
+async def _component_ready(
+    env: Environment, owner: Owner, type_: str, component: str, children: list[Child]
+) -> Condition:
+    workload = next(
+        (
+            child
+            for child in children
+            if child["kind"] in ("Deployment", "DaemonSet") and child["metadata"]["labels"].get(COMPONENT) == component
+        ),
+        None,
+    )
+    condition = workload_condition(type_, workload, [])
+    if condition.holds or workload is None:
+        return condition
+    pods = await env.cluster.list(POD, owner.namespace, f"{owner.selector},{COMPONENT}={component}")
+    return workload_condition(type_, workload, pods)
+
+
+def _phase(conditions: list[Condition], overall: Condition) -> str:
+    if overall.holds:
+        return "Ready"
+    if any(condition.type == "ConfigValid" and not condition.holds for condition in conditions):
+        return "Failed"
+    lasting = [one for one in conditions if one.status == "False" and one.reason not in _PASSING]
+    return "Degraded" if lasting else "Pending"
+
+
+async def _report_invalid(env: Environment, raw: Child, reason: str, message: str) -> None:
+    conditions = [false("ConfigValid", reason, message)]
+    await report(env.cluster, LOG_PIPELINE, raw, [*conditions, ready(conditions, "")], {"phase": "Failed"})
+
+
+def _home(kafka: KafkaSpec, owner: Owner) -> str:
+    """Return the namespace of the topics."""
+    return (kafka.strimzi.namespace if kafka.strimzi else None) or owner.namespace
+
+
+async def _keep_finalizer(env: Environment, raw: Child, owner: Owner, kafka: KafkaSpec, observed: list[Child]) -> None:
+    """Hold a finalizer exactly as long as there are, or will be, topics that no owner reference can reach."""
+    abroad = any(child["metadata"]["namespace"] != owner.namespace for child in observed)
+    needed = abroad or _home(kafka, owner) != owner.namespace
+    finalizers = raw["metadata"].get("finalizers", [])
+    if needed != (FINALIZER in finalizers):
+        others = [one for one in finalizers if one != FINALIZER]
+        await _set_finalizers(env, raw, [*others, FINALIZER] if needed else others)
+
+
+async def _finalize(env: Environment, raw: Child, owner: Owner) -> None:
+    """Delete the topics and let the resource go, also where Strimzi or our access to it went first."""
+    finalizers = raw["metadata"].get("finalizers", [])
+    if FINALIZER not in finalizers:
+        return
+    named = (((raw.get("spec") or {}).get("kafka") or {}).get("strimzi") or {}).get("namespace") or owner.namespace
+    try:
+        for scope in env.topic_scopes(owner.namespace, named):
+            for topic in await env.cluster.list(TOPIC, scope, owner.selector):
+                await env.cluster.delete(TOPIC, topic)
+    except ClusterError as error:
+        if error.status not in _GONE:
+            raise
+        await env.cluster.tell(raw, warning=True, reason="TopicsLeft", message=f"topics were left behind: {error}")
+    await _set_finalizers(env, raw, [one for one in finalizers if one != FINALIZER])
+
+
+async def _set_finalizers(env: Environment, raw: Child, finalizers: list[str]) -> None:
+    metadata = raw["metadata"]
+    patch = {"metadata": {"finalizers": finalizers, "resourceVersion": metadata["resourceVersion"]}}
+    await env.cluster.merge(LOG_PIPELINE, metadata["namespace"], metadata["name"], patch)

@@ -1,0 +1,101 @@
+"""The revision pointer: what the operator remembers of a model's trainings, in one ConfigMap that anybody can read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from logwarden.api.training_result import TrainingResult
+from logwarden_operator.ownership import Child, Owner
+
+COMPONENT = "revision"
+MAX_HISTORY = 20
+
+
+class PastTraining(BaseModel):
+    """A training that ended well."""
+
+    model_config = ConfigDict(frozen=True)
+
+    revision: str
+    f1: float | None = None
+    job: str
+    refusal: str | None = None
+
+
+class Pointer(BaseModel):
+    """Which revision is active, which training led to it, and what was asked for since.
+
+    ``trained`` is the hash of the settings that were trained last; ``pinned`` the revision of a rollback; ``requests``
+    counts the trainings asked for by annotation, and ``request`` is the last one that was counted.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    active: str | None = None
+    latest: str | None = None
+    f1: float | None = None
+    trained: str | None = None
+    pinned: str | None = None
+    requests: int = 0
+    request: str | None = None
+    refusal: str | None = None
+    history: list[PastTraining] = Field(default_factory=list)
+
+    def after(self, result: TrainingResult, job: str, trained: str | None) -> Pointer:
+        """Return the pointer after a training. A new active revision ends a rollback."""
+        past = PastTraining(revision=result.revision, f1=result.f1, job=job, refusal=result.refusal)
+        history = [*self.history, past][-MAX_HISTORY:]
+        changes: dict[str, Any] = {
+            "latest": result.revision,
+            "trained": trained or self.trained,
+            "refusal": result.refusal,
+            "history": history,
+        }
+        if result.active:
+            changes |= {"active": result.revision, "f1": result.f1, "pinned": None}
+        return self.model_copy(update=changes)
+
+    def rolled_back(self, wanted: str) -> Pointer | None:
+        """Return the pointer after a rollback to a revision, or to the one before; None where there is none."""
+        served = [past.revision for past in self.history if past.refusal is None]
+        if wanted in [past.revision for past in self.history]:
+            return self._serving(wanted)
+        current = self.pinned or self.active
+        if current not in served or served.index(current) == 0:
+            return None
+        return self._serving(served[served.index(current) - 1])
+
+    def _serving(self, revision: str) -> Pointer:
+        f1 = next(past.f1 for past in reversed(self.history) if past.revision == revision)
+        return self.model_copy(update={"pinned": revision, "active": revision, "f1": f1})
+
+    def knows(self, job: str) -> bool:
+        """Whether the result of a Job was recorded."""
+        return any(past.job == job for past in self.history)
+
+    def child(self, owner: Owner) -> Child:
+        """Return the ConfigMap."""
+        values = self.model_dump(mode="json", exclude_none=True)
+        data = {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+        return owner.child("v1", "ConfigMap", pointer_name(owner), COMPONENT, data=data)
+
+
+def pointer_name(owner: Owner) -> str:
+    """Return the name of the ConfigMap."""
+    return f"{owner.name}-revision"
+
+
+def read_pointer(config_map: Child | None) -> Pointer:
+    """Return what the ConfigMap says; a damaged one counts as empty, as a model that was never trained."""
+    data: dict[str, str] = (config_map or {}).get("data") or {}
+    values: dict[str, Any] = dict(data)
+    try:
+        for key in ("f1", "requests", "history"):
+            if key in data:
+                values[key] = json.loads(data[key])
+        return Pointer.model_validate(values)
+    except (ValueError, ValidationError):
+        return Pointer()

@@ -1,0 +1,126 @@
+"""Bring what a resource's children are to what they should be: apply, leave alone, or delete."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any
+
+from logwarden_operator.children.pods import fingerprint
+from logwarden_operator.cluster import Cluster, ClusterError
+from logwarden_operator.kinds import BY_KIND, CLAIM, TOPIC, ApiKind
+from logwarden_operator.ownership import HASH_ANNOTATION, Child, Owner
+
+_CONFLICT = 409
+Key = tuple[str, str, str]
+
+
+class NameTakenError(Exception):
+    """An object with the name of a child exists and belongs to somebody else."""
+
+    def __init__(self, child: Child) -> None:
+        metadata = child["metadata"]
+        super().__init__(
+            f"{child['kind']} {metadata['namespace']}/{metadata['name']} exists and was not made by this operator: "
+            "delete it or rename this resource"
+        )
+
+
+async def observe(
+    cluster: Cluster, owner: Owner, kinds: Iterable[ApiKind], available: frozenset[str], topic_scopes: list[str | None]
+) -> list[Child]:
+    """Return the existing children of an owner.
+
+    ``topic_scopes`` are the namespaces in which KafkaTopics are looked for, None for all: one can have been left in a
+    namespace that the resource no longer names.
+    """
+    places = [
+        (kind, scope)
+        for kind in kinds
+        if kind.crd is None or kind.crd in available
+        for scope in (topic_scopes if kind is TOPIC else [owner.namespace])
+    ]
+    lists = await asyncio.gather(*(cluster.list(kind, scope, owner.selector) for kind, scope in places))
+    return [child for children in lists for child in children]
+
+
+async def bring_about(cluster: Cluster, owner: Owner, declared: list[Child], observed: list[Child]) -> list[Child]:
+    """Apply what differs, delete what is no longer declared, and return the children as they are now.
+
+    Raises
+    ------
+    NameTakenError
+        If an object of somebody else has the name of a child. All other children were brought about.
+    """
+    existing = {_key(child): child for child in observed}
+    wanted = {_key(child) for child in declared}
+    for child in observed:
+        if _key(child) not in wanted and _may_go(child, owner):
+            await cluster.delete(BY_KIND[child["kind"]], child)
+    results = await asyncio.gather(
+        *(_ensure(cluster, child, existing.get(_key(child))) for child in declared), return_exceptions=True
+    )
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        raise failures[0]
+    foreign = [child for child in observed if _key(child) not in wanted and not _may_go(child, owner)]
+    return [*(result for result in results if isinstance(result, dict)), *foreign]
+
+
+async def _ensure(cluster: Cluster, child: Child, existing: Child | None) -> Child:
+    kind = BY_KIND[child["kind"]]
+    declared = _signed(child)
+    try:
+        if kind.create_only:
+            return existing or await _created(cluster, kind, declared)
+        if existing is not None and not differs(existing, declared):
+            return existing
+        applied = await cluster.apply(kind, declared, force=existing is not None)
+    except ClusterError as error:
+        if error.status == _CONFLICT and existing is None:
+            raise NameTakenError(child) from None
+        raise
+    return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}
+
+
+async def _created(cluster: Cluster, kind: ApiKind, child: Child) -> Child:
+    """Return an object that is made once. A claim may have been made by the user, before us."""
+    metadata = child["metadata"]
+    if kind is CLAIM and (found := await cluster.get(kind, metadata["namespace"], metadata["name"])):
+        return found
+    return await cluster.create(kind, child)
+
+
+def _signed(child: Child) -> Child:
+    """Return the child with a hash of itself, by which a field that is no longer declared is noticed."""
+    metadata = child["metadata"]
+    annotations = {**metadata.get("annotations", {}), HASH_ANNOTATION: fingerprint(child)}
+    return {**child, "metadata": {**metadata, "annotations": annotations}}
+
+
+def differs(existing: Child, declared: Child) -> bool:
+    """Whether an object lacks something that is declared. What others added to it is theirs."""
+    return not _holds(existing, declared)
+
+
+def _holds(actual: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        if not isinstance(actual, dict):
+            return not wanted and actual is None
+        return all(_holds(actual.get(key), value) for key, value in wanted.items())
+    if isinstance(wanted, list):
+        items = actual if isinstance(actual, list) else []
+        return len(items) == len(wanted) and all(map(_holds, items, wanted))
+    return bool(actual == wanted)
+
+
+def _may_go(child: Child, owner: Owner) -> bool:
+    """Whether a child that is not declared is ours to delete: claims are kept, Jobs of a CronJob are the CronJob's."""
+    if child["kind"] == CLAIM.kind or child["metadata"].get("deletionTimestamp"):
+        return False
+    owners = child["metadata"].get("ownerReferences", [])
+    return not owners or any(reference["uid"] == owner.uid for reference in owners)
+
+
+def _key(child: Child) -> Key:
+    return child["kind"], child["metadata"]["namespace"], child["metadata"]["name"]

@@ -1,0 +1,33 @@
+"""TrainingResult: what a training tells whoever started it, in a few hundred bytes.
+
+In a cluster the trainer writes it as the termination message of its container, from where the operator reads it: a
+training pod needs no access to the API server.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from logwarden.api.record import Score
+
+MAX_BYTES = 4096
+"""Kubernetes cuts a termination message here."""
+
+
+class TrainingResult(BaseModel):
+    """What came of a training."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] = Field(description="Id of the revision.")
+    f1: Score | None = Field(None, description="F1 on the test part; None where it has no labelled faults.")
+    active: bool = Field(description="Whether the revision became the active one.")
+    refusal: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+        None, description="Why it did not become active."
+    )
+
+    def to_text(self) -> str:
+        """Return the result as one line of JSON."""
+        return self.model_dump_json(exclude_none=True)
