@@ -18,7 +18,7 @@ def container(name: str, image: str, pull_policy: str, args: list[str], **fields
         "name": name,
         "image": image,
         "imagePullPolicy": pull_policy,
-        "args": args,
+        "command": ["logwarden", *args],
         "securityContext": {**restricted_container(), "runAsUser": USER},
         "terminationMessagePolicy": "FallbackToLogsOnError",
         **fields,

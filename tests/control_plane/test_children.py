@@ -1,0 +1,154 @@
+"""What the operator makes of the two resources, as plain values."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, documents, find, made
+
+SMALL = (GOLDEN / "small.input.yaml").read_text()
+FULL = (GOLDEN / "full.input.yaml").read_text()
+SEVERAL_NODES = (GOLDEN / "several-nodes.input.yaml").read_text()
+
+
+@pytest.mark.parametrize("case", cases())
+def test_children_are_the_golden_ones(case: str) -> None:
+    """After a wanted change: ``python -m tests.control_plane.builders`` writes them anew, and the diff shows what changed."""
+    assert made(case) == (GOLDEN / f"{case}.children.yaml").read_text()
+
+
+def test_optional_kinds_are_made_only_where_they_exist() -> None:
+    optional = {"KafkaTopic", "ScaledObject", "TriggerAuthentication", "PodMonitor", "PrometheusRule"}
+    assert {child["kind"] for child in children_of(FULL)} & optional == set()
+    assert optional <= {child["kind"] for child in children_of(FULL, available=ALL_CRDS)}
+
+
+def test_topics_lie_in_the_namespace_of_kafka_without_an_owner() -> None:
+    topics = [child for child in children_of(FULL, available=ALL_CRDS) if child["kind"] == "KafkaTopic"]
+    assert [topic["spec"]["topicName"] for topic in topics] == ["netlogs-raw", "netlogs-anomalies", "netlogs-raw.dlq"]
+    for topic in topics:
+        assert topic["metadata"]["namespace"] == "kafka"
+        assert topic["metadata"]["labels"]["strimzi.io/cluster"] == "main"
+        assert "ownerReferences" not in topic["metadata"]
+        assert topic["spec"]["config"]["retention.ms"] == 7 * 86400 * 1000
+
+
+def test_topics_beside_the_pipeline_go_with_it() -> None:
+    text = FULL.replace("strimzi: {cluster: main, namespace: kafka}", "strimzi: {cluster: main}")
+    topics = [child for child in children_of(text, available=ALL_CRDS) if child["kind"] == "KafkaTopic"]
+    assert all(topic["metadata"]["ownerReferences"] for topic in topics)
+    assert {topic["metadata"]["namespace"] for topic in topics} == {"netops"}
+
+
+def test_no_secret_is_in_an_argument_or_a_variable() -> None:
+    for child in children_of(FULL, available=ALL_CRDS):
+        if child["kind"] not in ("Deployment", "DaemonSet"):
+            continue
+        pod = child["spec"]["template"]["spec"]
+        mounted = {volume["secret"]["secretName"] for volume in pod["volumes"] if "secret" in volume}
+        for container in pod["containers"]:
+            words = str(container["command"]) + str(container.get("env"))
+            assert not any(name in words for name in mounted)
+
+
+def test_everything_but_the_collector_is_restricted() -> None:
+    for child in children_of(FULL) + children_of(SEVERAL_NODES):
+        pod = (child.get("spec") or {}).get("template", {}).get("spec")
+        if pod is None or child["kind"] == "DaemonSet":
+            continue
+        assert pod["automountServiceAccountToken"] is False
+        assert not any("hostPath" in volume for volume in pod["volumes"])
+        for container in pod["containers"]:
+            context = container["securityContext"]
+            assert context["runAsNonRoot"] is True
+            assert context["capabilities"] == {"drop": ["ALL"]}
+            assert context["allowPrivilegeEscalation"] is False
+            assert context["readOnlyRootFilesystem"] is True
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_a_collector_has_time_to_leave_its_transaction_and_keeps_its_buffer_on_the_node() -> None:
+    pod = find(children_of(SMALL), "DaemonSet", "small-collector")["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] >= 75
+    buffer = next(volume for volume in pod["volumes"] if volume["name"] == "buffer")
+    assert buffer["hostPath"]["path"] == "/var/lib/logwarden/netops-small"
+    node = next(one for one in pod["containers"][0]["env"] if one["name"] == "NODE_NAME")
+    assert node["valueFrom"]["fieldRef"]["fieldPath"] == "spec.nodeName"
+
+
+@pytest.mark.parametrize(("type_", "policy"), [("ClusterIP", None), ("NodePort", "Local"), ("LoadBalancer", "Local")])
+def test_a_service_from_outside_keeps_the_address_of_the_sender(type_: str, policy: str | None) -> None:
+    text = FULL.replace("type: LoadBalancer", f"type: {type_}")
+    service = find(children_of(text), "Service", "campus-collector")
+    assert service["spec"].get("externalTrafficPolicy") == policy
+
+
+def test_a_pod_reads_addresses_and_folders_instead_of_names_in_the_cluster() -> None:
+    config = documents(find(children_of(FULL), "ConfigMap", "campus-detector"))
+    assert config["LogPipeline"]["spec"]["kafka"]["bootstrapServers"] == "main-kafka-bootstrap.kafka.svc:9093"
+    assert "strimzi" not in config["LogPipeline"]["spec"]["kafka"]
+    assert config["AnomalyModel"]["spec"]["storage"]["uri"] == "file:///var/lib/logwarden/models/campus"
+
+
+def test_training_reads_its_data_sets_where_they_are_mounted() -> None:
+    children = children_of(FULL)
+    config = documents(find(children, "ConfigMap", "campus-training"))["AnomalyModel"]
+    assert config["spec"]["training"]["datasets"][0]["uri"] == "file:///data/history/2026/10"
+    job = next(child for child in children if child["kind"] == "Job")
+    mounts = {one["mountPath"]: one for one in job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts["/data/history"]["readOnly"] is True
+
+
+def test_a_gpu_brings_its_limit_toleration_and_the_image_with_torch() -> None:
+    pod = find(children_of(FULL, images={"trainer": "t:1"}), "Deployment", "campus-detector")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "t:1"
+    assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+
+
+def test_without_a_gpu_detectors_run_without_torch() -> None:
+    pod = find(children_of(SMALL, images={"detector": "d:1"}), "Deployment", "small-detector")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "d:1"
+    assert "tolerations" not in pod
+
+
+def test_keda_alone_decides_the_number_of_detectors_where_it_is() -> None:
+    with_keda = children_of(FULL, available=ALL_CRDS)
+    assert "replicas" not in find(with_keda, "Deployment", "campus-detector")["spec"]
+    assert find(children_of(FULL), "Deployment", "campus-detector")["spec"]["replicas"] == 1
+    trigger = find(with_keda, "ScaledObject", "campus-detector")["spec"]["triggers"][0]
+    assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    assert trigger["metadata"]["activationLagThreshold"] == "6"
+
+
+def test_several_nodes_train_as_an_indexed_job_that_finds_itself() -> None:
+    children = children_of(SEVERAL_NODES)
+    job = next(child for child in children if child["kind"] == "Job")
+    assert (job["spec"]["completionMode"], job["spec"]["completions"], job["spec"]["parallelism"]) == ("Indexed", 2, 2)
+    service = find(children, "Service", "wan-training")
+    assert service["spec"]["clusterIP"] == "None"
+    assert service["spec"]["publishNotReadyAddresses"] is True
+    assert job["spec"]["template"]["spec"]["subdomain"] == "wan-training"
+    assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+
+
+def test_what_does_not_change_the_model_trains_no_new_one() -> None:
+    def job(text: str) -> str:
+        return next(str(child["metadata"]["name"]) for child in children_of(text) if child["kind"] == "Job")
+
+    assert job(SEVERAL_NODES) == job(SEVERAL_NODES.replace("memory: 16Gi", "memory: 32Gi").replace("0 3", "0 4"))
+    assert job(SEVERAL_NODES) != job(SEVERAL_NODES.replace("2026/10", "2026/11"))
+
+
+def test_revisions_outlive_the_resource() -> None:
+    claim = find(children_of(SEVERAL_NODES), "PersistentVolumeClaim", "wan")
+    assert "ownerReferences" not in claim["metadata"]
+
+
+def test_names_stay_within_the_limits_of_kubernetes() -> None:
+    long = "a" * 40
+    for child in children_of(FULL.replace("campus", long), available=ALL_CRDS) + children_of(
+        SEVERAL_NODES.replace("wan", long)
+    ):
+        limit = {"CronJob": 52, "KafkaTopic": 253}.get(child["kind"], 63)
+        assert len(child["metadata"]["name"]) <= limit
