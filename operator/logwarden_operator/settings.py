@@ -54,7 +54,7 @@ class Settings(_Part):
     watch_namespaces: list[str] = Field(default_factory=list)
     kafka_namespaces: list[str] = Field(default_factory=list)
     images: Images = Images()
-    syslog_ng_version: str = "4.8"
+    syslog_ng_version: str = "3.38"
     model_claim: ModelClaim = ModelClaim()
     monitoring: Monitoring = Monitoring()
     autoscaling: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.context import Context
 
-CONFIG_FOLDER = "/etc/syslog-ng/logwarden"
+CONFIG_FOLDER = "/etc/logwarden"
 BUFFER_FOLDER = "/var/lib/syslog-ng"
 NODE_LOGS = {"node-logs": "/var/log", "node-journal": "/run/log/journal"}
 
