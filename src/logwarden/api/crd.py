@@ -37,7 +37,19 @@ def structural_schema(schema: Schema) -> Schema:
         result["additionalProperties"] = structural_schema(schema["additionalProperties"])
     if "items" in schema:
         result["items"] = structural_schema(schema["items"])
-    return result
+    return _with_whole_default(result)
+
+
+def _with_whole_default(schema: Schema) -> Schema:
+    """Write the defaults of an object's fields into its own default.
+
+    The API server checks a default against the rules of its object as it is written, before it fills in those of the
+    fields: a rule that reads a field would refuse the whole definition.
+    """
+    if not isinstance(schema.get("default"), dict) or "properties" not in schema:
+        return schema
+    fields = {name: child["default"] for name, child in schema["properties"].items() if "default" in child}
+    return {**schema, "default": {**fields, **schema["default"]}}
 
 
 def crd(kind: type[Resource]) -> dict[str, Any]:
