@@ -44,7 +44,7 @@ test: .venv/.dev ## Run all tests; on Debian as root, install the programs they 
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
-	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster" $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## Check style, types, layers and generated files
@@ -57,12 +57,14 @@ check: .venv/.dev ## Check style, types, layers and generated files
 .PHONY: verify
 verify: .venv/.dev ## Fail when a generated file is stale, a link is dead or a tracked file does not belong
 	$(BIN)/python -m logwarden.api.generate --check
+	$(BIN)/python -m scripts.chart --check
 	$(BIN)/python -m scripts.check_links
 	$(BIN)/python -m scripts.check_tree
 
 .PHONY: generate
 generate: .venv/.dev ## Write the generated files anew
 	$(BIN)/python -m logwarden.api.generate
+	$(BIN)/python -m scripts.chart
 
 .PHONY: constraints
 constraints: .venv/.dev ## Resolve the newest versions of all dependencies into constraints.txt

@@ -85,6 +85,14 @@ def _postgres_lacks() -> str | None:
     return _modules_lack("psycopg") or postgres.obstacle()
 
 
+def _cluster_lacks() -> str | None:
+    if lack := _modules_lack("kopf", "kubernetes"):
+        return lack
+    from tests.services import apiserver
+
+    return apiserver.obstacle()
+
+
 def _modules_lack(*names: str) -> str | None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     return f"Python packages not installed: {', '.join(missing)}" if missing else None
@@ -97,6 +105,7 @@ SUITES: dict[str, Callable[[], str | None]] = {
     "kafka": _kafka_lacks,
     "syslog": _syslog_lacks,
     "postgres": _postgres_lacks,
+    "cluster": _cluster_lacks,
 }
 
 

@@ -27,6 +27,8 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=options.log_level.upper(), format=_FORMAT, stream=sys.stderr)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It would warn of every optional kind that the cluster lacks.
+    logging.getLogger("kopf._core.reactor.observation").setLevel(logging.ERROR)
     try:
         settings = load_settings(options.settings) if options.settings else Settings()
         asyncio.run(_run(settings, options.port))

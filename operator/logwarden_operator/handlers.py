@@ -57,6 +57,9 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
         plural, _, group = crd.partition(".")
         kopf.on.event(group, plural, registry=registry, id=plural)(on_child)
 
+    def login(**known: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
+
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
         await app.start()
@@ -64,6 +67,7 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
     async def cleanup(**_: Any) -> None:
         await app.stop()
 
+    kopf.on.login(registry=registry, id="login")(login)
     kopf.on.startup(registry=registry, id="start")(startup)
     kopf.on.cleanup(registry=registry, id="stop")(cleanup)
 

@@ -16,7 +16,7 @@ from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION
 from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
-from logwarden_operator.sync import NameTakenError, bring_about, observe
+from logwarden_operator.sync import ChildRefusedError, bring_about, observe
 from logwarden_operator.trainings import (
     JobState,
     evaluation_condition,
@@ -47,8 +47,8 @@ async def reconcile_model(env: Environment, namespace: str, name: str) -> float 
         return None
     try:
         return await _reconcile(env, raw, owner_of(raw), model)
-    except NameTakenError as error:
-        await _report_failed(env, raw, "NameTaken", str(error))
+    except ChildRefusedError as error:
+        await _report_failed(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
 
 

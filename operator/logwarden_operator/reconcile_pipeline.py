@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden.errors import InvalidInputError
 from logwarden_operator.children import pipeline_children
 from logwarden_operator.children.secrets import detector_secrets, pipeline_secrets
 from logwarden_operator.cluster import ClusterError
@@ -19,7 +20,7 @@ from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
-from logwarden_operator.sync import NameTakenError, bring_about, observe
+from logwarden_operator.sync import ChildRefusedError, bring_about, observe
 
 RECHECK_SECONDS = 15.0
 """When to look again for what no watch tells: a Secret that is missing, an optional kind that is not there yet."""
@@ -67,11 +68,15 @@ async def _reconcile(
         env.cluster, owner, PIPELINE_CHILDREN, context.available, env.topic_scopes(owner.namespace, _home(kafka, owner))
     )
     await _keep_finalizer(env, raw, owner, kafka, observed)
-    declared = pipeline_children(pipeline, view.model, context, view.pointer.pinned)
+    try:
+        declared = pipeline_children(pipeline, view.model, context, view.pointer.pinned)
+    except InvalidInputError as error:
+        await _report_invalid(env, raw, "InvalidSpec", str(error))
+        return None
     try:
         children = await bring_about(env.cluster, owner, declared, observed)
-    except NameTakenError as error:
-        await _report_invalid(env, raw, "NameTaken", str(error))
+    except ChildRefusedError as error:
+        await _report_invalid(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
     conditions = await _conditions(env, context, pipeline, kafka, view, children)
     overall = ready(

@@ -10,6 +10,7 @@ from logwarden_operator.conditions import Condition, changed, merged, true
 from logwarden_operator.kinds import ApiKind
 from logwarden_operator.ownership import PAUSE_ANNOTATION, Child
 
+_TOLD_ELSEWHERE = {"WaitingForData"}
 _log = logging.getLogger(__name__)
 
 
@@ -42,10 +43,10 @@ async def report(
 
 async def _tell(cluster: Cluster, raw: Child, condition: Condition) -> None:
     """Post an Event for a condition that fails, and for the resource becoming ready."""
-    trouble = condition.status == "False" and condition.type not in ("Ready", "Degraded")
+    trouble = condition.status == "False" and condition.type not in ("Ready", "Degraded", "Serving")
     good_news = condition.type == "Ready" and condition.holds
     bad_news = condition.type == "Degraded" and condition.holds
-    if not (trouble or good_news or bad_news):
+    if not (trouble or good_news or bad_news) or condition.reason in _TOLD_ELSEWHERE:
         return
     warning = not good_news and condition.reason not in ("Progressing", "Training")
     message = f"{condition.type}: {condition.message}"

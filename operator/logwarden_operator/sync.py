@@ -11,19 +11,18 @@ from logwarden_operator.cluster import Cluster, ClusterError
 from logwarden_operator.kinds import BY_KIND, CLAIM, TOPIC, ApiKind
 from logwarden_operator.ownership import HASH_ANNOTATION, Child, Owner
 
-_CONFLICT = 409
+_CONFLICT, _INVALID = 409, 422
+_REFUSALS = (400, 403, 422)
 Key = tuple[str, str, str]
 
 
-class NameTakenError(Exception):
-    """An object with the name of a child exists and belongs to somebody else."""
+class ChildRefusedError(Exception):
+    """A child cannot be brought about; the message tells a person which and why. ``reason`` is one in CamelCase."""
 
-    def __init__(self, child: Child) -> None:
+    def __init__(self, child: Child, reason: str, why: str) -> None:
         metadata = child["metadata"]
-        super().__init__(
-            f"{child['kind']} {metadata['namespace']}/{metadata['name']} exists and was not made by this operator: "
-            "delete it or rename this resource"
-        )
+        super().__init__(f"{child['kind']} {metadata['namespace']}/{metadata['name']} {why}")
+        self.reason = reason
 
 
 async def observe(
@@ -49,8 +48,9 @@ async def bring_about(cluster: Cluster, owner: Owner, declared: list[Child], obs
 
     Raises
     ------
-    NameTakenError
-        If an object of somebody else has the name of a child. All other children were brought about.
+    ChildRefusedError
+        If an object of somebody else has the name of a child, or the API server refuses one. All other children were
+        brought about.
     """
     existing = {_key(child): child for child in observed}
     wanted = {_key(child) for child in declared}
@@ -75,12 +75,31 @@ async def _ensure(cluster: Cluster, child: Child, existing: Child | None) -> Chi
             return existing or await _created(cluster, kind, declared)
         if existing is not None and not differs(existing, declared):
             return existing
-        applied = await cluster.apply(kind, declared, force=existing is not None)
+        applied = await _applied(cluster, kind, declared, existing)
     except ClusterError as error:
         if error.status == _CONFLICT and existing is None:
-            raise NameTakenError(child) from None
+            why = "exists and was not made by this operator: delete it or rename this resource"
+            raise ChildRefusedError(child, "NameTaken", why) from None
+        if error.status in _REFUSALS:
+            raise ChildRefusedError(child, "Refused", f"was refused by the API server: {error}") from None
         raise
     return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}
+
+
+async def _applied(cluster: Cluster, kind: ApiKind, declared: Child, existing: Child | None) -> Child:
+    """Apply a child.
+
+    Lists with keys are merged with what somebody else made of them, which can give nonsense, such as two ports of one
+    name. Then the lists are first replaced as a whole.
+    """
+    try:
+        return await cluster.apply(kind, declared, force=existing is not None)
+    except ClusterError as error:
+        if error.status != _INVALID or existing is None:
+            raise
+    metadata = declared["metadata"]
+    await cluster.merge(kind, metadata["namespace"], metadata["name"], declared)
+    return await cluster.apply(kind, declared, force=True)
 
 
 async def _created(cluster: Cluster, kind: ApiKind, child: Child) -> Child:

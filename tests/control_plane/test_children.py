@@ -13,7 +13,7 @@ SEVERAL_NODES = (GOLDEN / "several-nodes.input.yaml").read_text()
 
 @pytest.mark.parametrize("case", cases())
 def test_children_are_the_golden_ones(case: str) -> None:
-    """After a wanted change: ``python -m tests.control_plane.builders`` writes them anew, and the diff shows what changed."""
+    """After a wanted change, ``python -m tests.control_plane.builders`` writes them anew."""
     assert made(case) == (GOLDEN / f"{case}.children.yaml").read_text()
 
 
@@ -100,14 +100,18 @@ def test_training_reads_its_data_sets_where_they_are_mounted() -> None:
 
 
 def test_a_gpu_brings_its_limit_toleration_and_the_image_with_torch() -> None:
-    pod = find(children_of(FULL, images={"trainer": "t:1"}), "Deployment", "campus-detector")["spec"]["template"]["spec"]
+    pod = find(children_of(FULL, images={"trainer": "t:1"}), "Deployment", "campus-detector")["spec"]["template"][
+        "spec"
+    ]
     assert pod["containers"][0]["image"] == "t:1"
     assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
     assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
 
 
 def test_without_a_gpu_detectors_run_without_torch() -> None:
-    pod = find(children_of(SMALL, images={"detector": "d:1"}), "Deployment", "small-detector")["spec"]["template"]["spec"]
+    pod = find(children_of(SMALL, images={"detector": "d:1"}), "Deployment", "small-detector")["spec"]["template"][
+        "spec"
+    ]
     assert pod["containers"][0]["image"] == "d:1"
     assert "tolerations" not in pod
 

@@ -9,11 +9,14 @@ from logwarden_operator.children.pods import CONFIG_HASH, fingerprint, placement
 from logwarden_operator.children.secrets import collector_secrets, secret_volumes
 from logwarden_operator.children.syslog_ng import (
     BUFFER_FOLDER,
-    COMMAND,
     CONFIG_FOLDER,
+    CONFIG_KEY,
     NODE_LOGS,
-    SYNTAX_CHECK,
+    NODE_VARIABLE,
+    RUN_FOLDER,
+    check_command,
     render,
+    start_command,
 )
 from logwarden_operator.children.workloads import config_map, service
 from logwarden_operator.context import Context
@@ -34,7 +37,7 @@ def collector(pipeline: LogPipeline, context: Context) -> list[Child]:
     name = f"{context.owner.name}-{COMPONENT}"
     text = render(pipeline, context)
     return [
-        config_map(context, COMPONENT, name, {"syslog-ng.conf": text}),
+        config_map(context, COMPONENT, name, {CONFIG_KEY: text}),
         _daemon_set(pipeline, context, name, text),
         *_service(pipeline, context),
     ]
@@ -64,10 +67,10 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "volumes": volumes,
         # A configuration that syslog-ng refuses stops the rollout at its first pod; the other nodes go on collecting.
-        "initContainers": [_container(pipeline, context, "check", SYNTAX_CHECK, mounts)],
+        "initContainers": [_container(pipeline, context, "check", check_command(pipeline), mounts)],
         "containers": [
             {
-                **_container(pipeline, context, COMPONENT, COMMAND, mounts),
+                **_container(pipeline, context, COMPONENT, start_command(pipeline), mounts),
                 "ports": _container_ports(pipeline),
                 "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
             }
@@ -86,7 +89,7 @@ def _container(
         "command": command,
         "env": [
             # Part of the transactional id: two pods with the same one would fence each other off.
-            {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}},
+            {"name": NODE_VARIABLE, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": "spec.nodeName"}}},
         ],
         "securityContext": _privileges(pipeline),
         "terminationMessagePolicy": "FallbackToLogsOnError",
@@ -117,13 +120,13 @@ def _volumes(pipeline: LogPipeline, context: Context, name: str) -> tuple[list[d
     volumes: list[dict[str, Any]] = [
         {"name": "config", "configMap": {"name": name}},
         {"name": "buffer", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}},
-        {"name": "run", "emptyDir": {}},
+        {"name": "run", "emptyDir": {"medium": "Memory"}},
         *secrets,
     ]
     mounts: list[dict[str, Any]] = [
         {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
         {"name": "buffer", "mountPath": BUFFER_FOLDER},
-        {"name": "run", "mountPath": "/run/syslog-ng"},
+        {"name": "run", "mountPath": RUN_FOLDER},
         *secret_mounts,
     ]
     if pipeline.spec.collect.nodes:

@@ -1,26 +1,48 @@
-"""The one place that knows how syslog-ng is configured and started."""
+"""The one place that knows how syslog-ng is configured and started: it asks the collector's own package."""
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 from logwarden.api.log_pipeline import LogPipeline
+from logwarden.collector import DEFAULT_LAYOUT, NODE_VARIABLE, check_command, render_syslog_ng, start_command
+from logwarden_operator.children.kafka import bootstrap_servers
+from logwarden_operator.children.pods import SECRETS_FOLDER
 from logwarden_operator.context import Context
 
-CONFIG_FOLDER = "/etc/logwarden"
-BUFFER_FOLDER = "/var/lib/syslog-ng"
-NODE_LOGS = {"node-logs": "/var/log", "node-journal": "/run/log/journal"}
+_CONFIG = PurePosixPath(DEFAULT_LAYOUT.config)
+CONFIG_KEY, CONFIG_FOLDER = _CONFIG.name, str(_CONFIG.parent)
+BUFFER_FOLDER, RUN_FOLDER = DEFAULT_LAYOUT.buffer, DEFAULT_LAYOUT.run
+NODE_LOGS = {
+    "node-logs": DEFAULT_LAYOUT.node_logs,
+    "node-journal": "/run/log/journal",
+    "machine-id": "/etc/machine-id",
+}
+"""Folders of the node with its logs, and the file by which a journal is recognized as the node's own."""
 
-_CONFIG = f"{CONFIG_FOLDER}/syslog-ng.conf"
-COMMAND = [
-    "syslog-ng", "--foreground", "--no-caps", "--cfgfile", _CONFIG,
-    "--persist-file", f"{BUFFER_FOLDER}/syslog-ng.persist",
-    "--control", "/run/syslog-ng/syslog-ng.ctl",
-    "--pidfile", "/run/syslog-ng/syslog-ng.pid",
-]  # fmt: skip
-SYNTAX_CHECK = ["syslog-ng", "--syntax-only", "--no-caps", "--cfgfile", _CONFIG]
+assert DEFAULT_LAYOUT.secrets == SECRETS_FOLDER
+
+__all__ = [
+    "BUFFER_FOLDER",
+    "CONFIG_FOLDER",
+    "CONFIG_KEY",
+    "NODE_LOGS",
+    "NODE_VARIABLE",
+    "RUN_FOLDER",
+    "check_command",
+    "render",
+    "start_command",
+]
 
 
 def render(pipeline: LogPipeline, context: Context) -> str:
-    """Return the configuration of syslog-ng for a pipeline."""
-    from logwarden.collector import render_syslog_ng
+    """Return the configuration of syslog-ng for a pipeline.
 
-    return render_syslog_ng(pipeline, version=context.settings.syslog_ng_version)
+    Raises
+    ------
+    InvalidInputError
+        If the pipeline asks for what syslog-ng cannot do; the message names the field.
+    """
+    kafka = pipeline.spec.kafka
+    servers = None if kafka is None else bootstrap_servers(kafka, context.owner.namespace)
+    return render_syslog_ng(pipeline, version=context.settings.syslog_ng_version, bootstrap_servers=servers)
