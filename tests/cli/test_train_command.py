@@ -90,17 +90,22 @@ def test_file_says_everything(log: Path, tmp_path: Path) -> None:
 
 def test_revision_becomes_active_where_the_file_lets_it(log: Path, tmp_path: Path) -> None:
     file = model(tmp_path / "model.yaml", f"training: {{datasets: [{{uri: {log}}}], feedback: {{include: false}}}}")
-    done = logwarden(tmp_path, "train", "-f", file, "--steps", 0)
+    result = tmp_path / "result.json"
+    done = logwarden(tmp_path, "train", "-f", file, "--steps", 0, "--result", result)
     assert done.returncode == 0, done.stderr
     assert "feedback" not in done.stderr
     assert "it is the active revision now" in done.stdout
+    told = json.loads(result.read_text())
+    assert told["active"] is True
+    assert told["revision"] in done.stdout
     strict = model(
         tmp_path / "strict.yaml",
         f"training: {{datasets: [{{uri: {log}}}]}}",
         "promotion: {minimumF1: 0.9}",
         "threshold: {value: 0.5}",
     )
-    done = logwarden(tmp_path, "train", "-f", strict, "--steps", 0)
+    done = logwarden(tmp_path, "train", "-f", strict, "--steps", 0, "--result", result)
+    assert json.loads(result.read_text())["refusal"].startswith("minimumF1 is 0.9")
     assert "not made active: minimumF1 is 0.9, but the test part has no labelled faults" in done.stdout
 
 

@@ -218,7 +218,7 @@ def test_an_object_of_somebody_else_is_never_taken_over(server: ApiServer, opera
 @pytest.fixture
 def kafka_namespace(strimzi: ApiServer, namespace: str) -> str:
     """A namespace in which Strimzi would run Kafka."""
-    name = f"{namespace[:50]}-kafka"
+    name = f"{namespace[:40]}-of-kafka"
     strimzi.kubectl("create", "namespace", name)
     return name
 

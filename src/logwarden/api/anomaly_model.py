@@ -332,7 +332,9 @@ class TrainingProgress(Status):
     """How far a running training is."""
 
     job: ObjectName = Field(description="Name of the Job.")
-    percent: float = Field(ge=0.0, le=100.0, description="Share of the steps that are done, in percent.")
+    percent: float | None = Field(
+        None, ge=0.0, le=100.0, description="Share of the steps that are done, in percent, where it is known."
+    )
     remaining_seconds: int | None = Field(None, ge=0, description="Estimated time to the end.")
     started: str | None = Field(
         None, max_length=64, description="When it began.", json_schema_extra={"format": "date-time"}

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from logwarden.api.record import Score
 
-MAX_BYTES = 4096
-"""Kubernetes cuts a termination message here."""
+MAX_REFUSAL = 2048
+"""Characters of a refusal. Kubernetes cuts a termination message after 4096 bytes."""
 
 
 class TrainingResult(BaseModel):
@@ -24,7 +24,7 @@ class TrainingResult(BaseModel):
     revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] = Field(description="Id of the revision.")
     f1: Score | None = Field(None, description="F1 on the test part; None where it has no labelled faults.")
     active: bool = Field(description="Whether the revision became the active one.")
-    refusal: Annotated[str, StringConstraints(max_length=2048)] | None = Field(
+    refusal: Annotated[str, StringConstraints(max_length=MAX_REFUSAL)] | None = Field(
         None, description="Why it did not become active."
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from logwarden.cli.common import DataFormat, console, data_dir
-from logwarden.errors import InvalidInputError
+from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
     from logwarden.api.anomaly_model import AnomalyModel, PromotionSpec
@@ -80,6 +80,9 @@ def command(
         str | None,
         typer.Option(help="auto, F1, Quantile, a threshold of PyOD, or a number from 0 to 1.", show_default="auto"),
     ] = None,
+    result: Annotated[
+        Path | None, typer.Option(help="File for what came of it: revision, F1 and whether it is active, as JSON.")
+    ] = None,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -121,6 +124,22 @@ def command(
         screen.print("it is the active revision now", markup=False)
     else:
         screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
+    if result is not None:
+        _write_result(result, revision.id, revision.manifest.metrics, refusal)
+
+
+def _write_result(path: Path, revision: str, metrics: dict[str, Any], refusal: str | None) -> None:
+    """Write what an operator reads as the termination message of a training pod."""
+    from logwarden.api.training_result import MAX_REFUSAL, TrainingResult
+
+    f1 = metrics["incident"]["f1"]
+    found = TrainingResult(
+        revision=revision, f1=f1, active=refusal is None, refusal=refusal[:MAX_REFUSAL] if refusal else None
+    )
+    try:
+        path.write_text(found.to_text() + "\n", encoding="utf-8")
+    except OSError as error:
+        raise LogwardenError(f"--result {path}: cannot be written: {error.strerror}") from None
 
 
 def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None) -> _Job:

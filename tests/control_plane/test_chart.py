@@ -1,0 +1,122 @@
+"""The chart: what it renders for the values that matter, and that helm has nothing against it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from logwarden_operator.settings import Settings, load_settings
+from scripts import chart
+from tests.control_plane.running import CHART, Object, render, settings_of
+from tests.services.apiserver import ApiServer, find
+
+pytestmark = pytest.mark.cluster
+
+DASHBOARD = ("--set", "dashboard.enabled=true", "--set", "dashboard.database.secretName=db")
+NAMESPACED = ("--set", "operator.watchNamespaces={a,b}", "--set", "operator.kafkaNamespaces={kafka}")
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [one for one in objects if one["kind"] == kind]
+
+
+def test_helm_has_nothing_against_it() -> None:
+    done = subprocess.run(
+        [find("helm") or "helm", "lint", "--strict", str(CHART)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("values", [(), DASHBOARD, NAMESPACED, ("--set", "crds.enabled=false")])
+def test_the_api_server_takes_all_of_it(bare_server: ApiServer, values: tuple[str, ...]) -> None:
+    objects = render(*values)
+    for namespace in ("a", "b", "kafka"):
+        bare_server.kubectl("create", "namespace", namespace, check=False)
+    given = yaml.safe_dump_all(objects)
+    said = bare_server.kubectl(
+        "apply", "--dry-run=server", "--server-side", "--force-conflicts", "-f", "-", given=given
+    )
+    assert said.count("serverside-applied") == len(objects)
+
+
+def test_the_definitions_are_those_of_the_contract() -> None:
+    definitions = of_kind(render(), "CustomResourceDefinition")
+    committed = [yaml.safe_load(path.read_text()) for path in sorted((CHART.parents[1] / "crds").glob("*.yaml"))]
+    assert [one["spec"] for one in definitions] == [one["spec"] for one in committed]
+    assert of_kind(render("--set", "crds.enabled=false"), "CustomResourceDefinition") == []
+
+
+@pytest.mark.parametrize(("keep", "policy"), [("true", "keep"), ("false", None)])
+def test_definitions_survive_an_uninstall_unless_told_otherwise(keep: str, policy: str | None) -> None:
+    for definition in of_kind(render("--set", f"crds.keep={keep}"), "CustomResourceDefinition"):
+        assert definition["metadata"]["annotations"].get("helm.sh/resource-policy") == policy
+
+
+def test_the_operator_reads_what_the_chart_writes(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    values = ("--set", "images.registry=example.com/lw", "--set", "images.tag=1.2", *NAMESPACED)
+    file.write_text(settings_of(render(*values)))
+    settings = load_settings(file)
+    assert settings.images.detector == "example.com/lw/detector:1.2"
+    assert settings.watch_namespaces == ["a", "b"]
+    assert settings.kafka_namespaces == ["kafka"]
+    file.write_text(settings_of(render()))
+    assert load_settings(file).model_claim == Settings().model_claim
+
+
+def test_in_some_namespaces_it_has_no_rights_in_the_cluster() -> None:
+    objects = render(*NAMESPACED)
+    assert of_kind(objects, "ClusterRole") == of_kind(objects, "ClusterRoleBinding") == []
+    roles = {one["metadata"]["namespace"]: one["rules"] for one in of_kind(objects, "Role")}
+    assert set(roles) == {"a", "b", "kafka"}
+    assert [rule["apiGroups"] for rule in roles["kafka"]] == [["kafka.strimzi.io"]]
+
+
+def test_no_right_is_a_wildcard() -> None:
+    for role in of_kind(render(), "ClusterRole"):
+        assert "*" not in json.dumps(role["rules"])
+
+
+def test_all_pods_are_restricted() -> None:
+    deployments = of_kind(render(*DASHBOARD), "Deployment")
+    assert len(deployments) == 2
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        for container in pod["containers"]:
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert container["resources"]["limits"]["memory"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ("images.pullPolicy=Sometimes", "pullPolicy"),
+        ("operator.logLevel=loud", "logLevel"),
+        ("crds.enabled=perhaps", "enabled"),
+        ("dashboard.service.port=0", "port"),
+        ("operator.watchNamespace=a", "watchNamespace"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_name(wrong: str, field: str) -> None:
+    command = [find("helm") or "helm", "template", "x", str(CHART), "--set", wrong]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert field in done.stderr
+
+
+def test_a_dashboard_without_a_database_is_refused() -> None:
+    command = [find("helm") or "helm", "template", "x", str(CHART), "--set", "dashboard.enabled=true"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "dashboard.database.secretName" in done.stderr
+
+
+def test_generated_files_are_fresh() -> None:
+    assert {path for path, text in chart.generated().items() if (CHART / path).read_text() != text} == set()
