@@ -14,7 +14,7 @@ from logwarden_operator.ownership import Owner
 from logwarden_operator.settings import Settings
 from logwarden_operator.usage import Usage
 
-_DISCOVERY_SECONDS = 60.0
+_DISCOVERY_SECONDS = 10.0
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Environment:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def available(self) -> frozenset[str]:
-        """Return the optional definitions that the cluster has; looked up again every minute."""
+        """Return the optional definitions that the cluster has; looked up again every ten seconds."""
         async with self._lock:
             if time.monotonic() - self._discovered >= _DISCOVERY_SECONDS:
                 self._available = await self.cluster.existing_kinds(OPTIONAL)

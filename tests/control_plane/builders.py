@@ -67,7 +67,7 @@ def _without_syslog_ng(child: Child) -> Child:
     if child["metadata"]["labels"]["app.kubernetes.io/component"] != "collector":
         return child
     if child["kind"] == "ConfigMap":
-        return {**child, "data": dict.fromkeys(child["data"], "(rendered by logwarden.collector)")}
+        return {**child, "data": {**child["data"], "syslog-ng.conf": "(rendered by logwarden.collector)"}}
     if child["kind"] == "DaemonSet":
         child["spec"]["template"]["metadata"]["annotations"] = {"logwarden.dev/config-hash": "(of that)"}
     return child

@@ -57,18 +57,14 @@ def complaints(server: ApiServer, namespace: str, kind: str) -> str:
 def test_a_wrong_pipeline(server: ApiServer, operator: Operator, namespace: str, words: str) -> None:
     make_secret(server, namespace)
     apply(server, namespace, MODEL, WRONG_PIPELINES[words])
-    eventually(
-        lambda: words in complaints(server.get("lpipe", "campus", "-n", namespace)), words, operator, SOON_SECONDS
-    )
+    eventually(lambda: words in complaints(server, namespace, "lpipe"), words, operator, SOON_SECONDS)
     assert condition(server.get("lpipe", "campus", "-n", namespace), "Ready")["status"] == "False"
 
 
 @pytest.mark.parametrize("words", WRONG_MODELS)
 def test_a_wrong_model(server: ApiServer, operator: Operator, namespace: str, words: str) -> None:
     apply(server, namespace, WRONG_MODELS[words])
-    eventually(
-        lambda: words in complaints(server.get("amodel", "campus", "-n", namespace)), words, operator, SOON_SECONDS
-    )
+    eventually(lambda: words in complaints(server, namespace, "amodel"), words, operator, SOON_SECONDS)
     assert condition(server.get("amodel", "campus", "-n", namespace), "Ready")["status"] == "False"
 
 

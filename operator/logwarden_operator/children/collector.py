@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden_operator.children.pods import CONFIG_HASH, fingerprint, placement
+from logwarden_operator.children.documents import pod_documents
+from logwarden_operator.children.pods import CONFIG_HASH, METRICS_PORT, fingerprint, placement, restricted_container
 from logwarden_operator.children.secrets import collector_secrets, secret_volumes
 from logwarden_operator.children.syslog_ng import (
     BUFFER_FOLDER,
@@ -18,7 +19,7 @@ from logwarden_operator.children.syslog_ng import (
     render,
     start_command,
 )
-from logwarden_operator.children.workloads import config_map, service
+from logwarden_operator.children.workloads import config_map, metrics_port, service
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 
@@ -36,14 +37,15 @@ def collector(pipeline: LogPipeline, context: Context) -> list[Child]:
         return []
     name = f"{context.owner.name}-{COMPONENT}"
     text = render(pipeline, context)
+    documents = pod_documents(None, pipeline, context.owner.namespace)
     return [
-        config_map(context, COMPONENT, name, {CONFIG_KEY: text}),
-        _daemon_set(pipeline, context, name, text),
+        config_map(context, COMPONENT, name, {CONFIG_KEY: text, "resources.yaml": documents}),
+        _daemon_set(pipeline, context, name, fingerprint([text, documents])),
         *_service(pipeline, context),
     ]
 
 
-def _daemon_set(pipeline: LogPipeline, context: Context, name: str, text: str) -> Child:
+def _daemon_set(pipeline: LogPipeline, context: Context, name: str, config_hash: str) -> Child:
     owner = context.owner
     spec = {
         "revisionHistoryLimit": 3,
@@ -51,7 +53,7 @@ def _daemon_set(pipeline: LogPipeline, context: Context, name: str, text: str) -
         "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
         "template": {
             # A reload of syslog-ng would drop what is queued: a changed configuration rolls the pods instead.
-            "metadata": {"labels": owner.labels(COMPONENT), "annotations": {CONFIG_HASH: fingerprint(text)}},
+            "metadata": {"labels": owner.labels(COMPONENT), "annotations": {CONFIG_HASH: config_hash}},
             "spec": _pod(pipeline, context, name),
         },
     }
@@ -73,7 +75,30 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
                 **_container(pipeline, context, COMPONENT, start_command(pipeline), mounts),
                 "ports": _container_ports(pipeline),
                 "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
-            }
+            },
+            _counters(context),
+        ],
+    }
+
+
+def _counters(context: Context) -> dict[str, Any]:
+    """Return the container that reads syslog-ng's counters from its control socket and serves them.
+
+    The socket is root's, so this is root too, without any capability.
+    """
+    images = context.settings.images
+    args = ["collector", "metrics", "-f", f"{CONFIG_FOLDER}/resources.yaml", "--address", "0.0.0.0"]  # noqa: S104
+    return {
+        "name": "metrics",
+        "image": images.ingest,
+        "imagePullPolicy": images.pull_policy,
+        "command": ["logwarden", *args, "--port", str(METRICS_PORT)],
+        "ports": [metrics_port()],
+        "resources": {"requests": {"cpu": "10m", "memory": "48Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": {**restricted_container(), "runAsNonRoot": False, "runAsUser": 0},
+        "volumeMounts": [
+            {"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True},
+            {"name": "run", "mountPath": RUN_FOLDER},
         ],
     }
 

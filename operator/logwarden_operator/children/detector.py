@@ -6,7 +6,7 @@ from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden_operator.children.documents import MODELS_FOLDER, pod_documents, storage_claim
+from logwarden_operator.children.documents import CLAIM_FOLDER, data_folder, pod_documents, storage_claim
 from logwarden_operator.children.pods import (
     CONFIG_HASH,
     METRICS_PORT,
@@ -81,7 +81,7 @@ def _pod(pipeline: LogPipeline, model: AnomalyModel, context: Context, name: str
                 images.trainer if runs_on_torch(model) else images.detector,
                 images.pull_policy,
                 ARGS,
-                env=environment(),
+                env=environment(data_folder(model)),
                 **_credentials(model),
                 ports=[metrics_port()],
                 resources=compute(serving.resources, cpu="250m", memory="512Mi"),
@@ -104,4 +104,4 @@ def _models(model: AnomalyModel) -> tuple[list[dict[str, Any]], list[dict[str, A
     if claim is None:
         return [], []
     volume = {"name": "models", "persistentVolumeClaim": {"claimName": claim.name, "readOnly": True}}
-    return [volume], [{"name": "models", "mountPath": MODELS_FOLDER, "readOnly": True}]
+    return [volume], [{"name": "models", "mountPath": CLAIM_FOLDER, "readOnly": True}]

@@ -12,7 +12,8 @@ from logwarden_operator.children.kafka import bootstrap_servers
 from logwarden_operator.children.pods import DATA_FOLDER
 
 _CLAIM_SCHEME = "pvc://"
-MODELS_FOLDER = f"{DATA_FOLDER}/models"
+CLAIM_FOLDER = f"{DATA_FOLDER}/claim"
+"""Where the claim of the revisions is mounted."""
 
 
 class Claim(NamedTuple):
@@ -39,6 +40,12 @@ def storage_claim(model: AnomalyModel) -> Claim | None:
     if uri is not None:
         return claim_of(uri, model.name)
     return Claim(model.name, model.name) if model.spec.training.datasets else None
+
+
+def data_folder(model: AnomalyModel) -> str:
+    """Return the pod's ``LOGWARDEN_DATA_DIR``, whose folder ``models`` is the registry of revisions."""
+    claim = storage_claim(model)
+    return f"{CLAIM_FOLDER}/{claim.path}" if claim else DATA_FOLDER
 
 
 def dataset_claims(model: AnomalyModel) -> list[Claim]:
@@ -70,8 +77,8 @@ def pod_documents(
 def _model_document(model: AnomalyModel, namespace: str, pinned: str | None) -> dict[str, Any]:
     document = _document(model, namespace)
     spec = document["spec"]
-    if claim := storage_claim(model):
-        spec["storage"] = {**spec.get("storage", {}), "uri": f"file://{MODELS_FOLDER}/{claim.path}"}
+    if storage_claim(model):
+        spec["storage"] = {**spec.get("storage", {}), "uri": f"file://{data_folder(model)}/models"}
     for dataset in spec.get("training", {}).get("datasets", []):
         if found := claim_of(dataset.get("uri", "")):
             dataset["uri"] = f"file://{dataset_folder(found.name)}/{found.path}".rstrip("/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.base import API_VERSION
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.documents import pod_documents
 from logwarden_operator.children.pods import (
@@ -39,13 +40,17 @@ ARGS = [
 ]  # fmt: skip
 
 
-def ingest(pipeline: LogPipeline, model: AnomalyModel | None, context: Context) -> list[Child]:
-    """Return ConfigMap, Deployment, Service and disruption budget, or nothing where logs are not taken by HTTP."""
+def ingest(pipeline: LogPipeline, context: Context) -> list[Child]:
+    """Return ConfigMap, Deployment, Service and disruption budget, or nothing where logs are not taken by HTTP.
+
+    The endpoint does not look at the model: its file has an empty one, so that it neither waits for the real one nor is
+    replaced when that changes.
+    """
     http = pipeline.spec.collect.http
     if not http.enabled:
         return []
     name = f"{context.owner.name}-{COMPONENT}"
-    documents = pod_documents(model, pipeline, context.owner.namespace)
+    documents = pod_documents(_any_model(pipeline), pipeline, context.owner.namespace)
     template = pod_template(context, COMPONENT, {CONFIG_HASH: fingerprint(documents)}, _pod(pipeline, context, name))
     port = {"name": "http", "port": http.port, "targetPort": "http", "protocol": "TCP"}
     return [
@@ -54,6 +59,16 @@ def ingest(pipeline: LogPipeline, model: AnomalyModel | None, context: Context) 
         service(context, COMPONENT, [port]),
         disruption_budget(context, COMPONENT),
     ]
+
+
+def _any_model(pipeline: LogPipeline) -> AnomalyModel:
+    header = {"apiVersion": API_VERSION, "kind": "AnomalyModel"}
+    return AnomalyModel.model_validate({**header, "metadata": {"name": pipeline.spec.detect.model_ref.name}})
+
+
+def _arguments(pipeline: LogPipeline) -> list[str]:
+    """Return the arguments. Who names no Secret with a token lets anyone send; the program wants that said aloud."""
+    return [*ARGS, *(["--anonymous"] if pipeline.spec.collect.http.token_secret_ref is None else [])]
 
 
 def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
@@ -70,12 +85,12 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
                 COMPONENT,
                 images.ingest,
                 images.pull_policy,
-                ARGS,
+                _arguments(pipeline),
                 env=environment(),
                 ports=[http, metrics_port()],
                 resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
                 volumeMounts=[config_mount, *secret_mounts, *data_mounts],
-                **probes("http"),
+                **probes(),
             )
         ],
     }

@@ -18,7 +18,7 @@ def monitoring(pipeline: LogPipeline, context: Context, components: list[str]) -
         return []
     children = []
     if context.has(POD_MONITOR):
-        children.append(_pod_monitor(context, [name for name in components if name != "collector"]))
+        children.append(_pod_monitor(context, components))
     if context.has(PROMETHEUS_RULE):
         children.append(_rules(pipeline, context))
     return children

@@ -29,7 +29,7 @@ def pipeline_children(
     pinned
         Revision that detectors have to serve, or None: they follow the active one.
     """
-    workloads = [*collector(pipeline, context), *ingest(pipeline, model, context)]
+    workloads = [*collector(pipeline, context), *ingest(pipeline, context)]
     if model is not None:
         workloads += [*detector(pipeline, model, context, pinned), *scaling(pipeline, model, context)]
     components = [child["metadata"]["labels"][COMPONENT] for child in workloads if child["kind"] in _WORKLOADS]

@@ -84,9 +84,9 @@ def config_volume(config_map: str) -> tuple[Values, Values]:
     return {"name": "resources", "configMap": {"name": config_map}}, mount
 
 
-def environment() -> list[Values]:
+def environment(data_folder: str = DATA_FOLDER) -> list[Values]:
     """Return the environment variables of every component."""
-    return [{"name": "LOGWARDEN_DATA_DIR", "value": DATA_FOLDER}, {"name": "HOME", "value": TMP}]
+    return [{"name": "LOGWARDEN_DATA_DIR", "value": data_folder}, {"name": "HOME", "value": TMP}]
 
 
 def spread(selector: dict[str, str]) -> list[Values]:

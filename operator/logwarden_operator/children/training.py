@@ -6,14 +6,14 @@ from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden_operator.children.documents import (
-    MODELS_FOLDER,
+    CLAIM_FOLDER,
+    data_folder,
     dataset_claims,
     dataset_folder,
     pod_documents,
     storage_claim,
 )
 from logwarden_operator.children.pods import (
-    DATA_FOLDER,
     RESOURCES_FILE,
     USER,
     asks_for_gpu,
@@ -154,7 +154,10 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
         "image": images.trainer,
         "imagePullPolicy": images.pull_policy,
         "command": _command(model),
-        "env": [*environment(), *(_torchrun_environment(model, context) if training.nodes > 1 else [])],
+        "env": [
+            *environment(data_folder(model)),
+            *(_torchrun_environment(model, context) if training.nodes > 1 else []),
+        ],
         **credentials,
         "resources": compute(training.resources, cpu="1", memory="2Gi"),
         "securityContext": {**restricted_container(), "runAsUser": USER},
@@ -166,8 +169,7 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
 
 def _command(model: AnomalyModel) -> list[str]:
     """Return the command. Checkpoints lie beside the revisions, so that a retried pod goes on where one was killed."""
-    claim = storage_claim(model)
-    work = f"{MODELS_FOLDER}/.work/{claim.path}" if claim else f"{DATA_FOLDER}/work"
+    work = f"{data_folder(model)}/training"
     arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--result", RESULT_FILE]
     if model.spec.training.nodes > 1:
         return ["torchrun", "-m", "logwarden", *arguments]
@@ -175,7 +177,9 @@ def _command(model: AnomalyModel) -> list[str]:
 
 
 def _torchrun_environment(model: AnomalyModel, context: Context) -> list[dict[str, Any]]:
-    """Return what torchrun reads: its options, each with ``PET_`` before it."""
+    """Return what torchrun reads: its options, each with ``PET_`` before it. Nothing for one pod."""
+    if model.spec.training.nodes == 1:
+        return []
 
     def field(path: str) -> dict[str, Any]:
         return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
@@ -199,7 +203,7 @@ def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]
     volumes, mounts = [config, *data], [config_mount, *data_mounts]
     if claim := storage_claim(model):
         volumes.append({"name": "models", "persistentVolumeClaim": {"claimName": claim.name}})
-        mounts.append({"name": "models", "mountPath": MODELS_FOLDER})
+        mounts.append({"name": "models", "mountPath": CLAIM_FOLDER})
     for index, name in enumerate(sorted({claim.name for claim in dataset_claims(model)})):
         source = {"claimName": name, "readOnly": True}
         volumes.append({"name": f"dataset-{index}", "persistentVolumeClaim": source})

@@ -25,13 +25,14 @@ def container(name: str, image: str, pull_policy: str, args: list[str], **fields
     }
 
 
-def probes(port: str = "metrics") -> Values:
+def probes() -> Values:
     """Return probes: slow starters have five minutes, and a process that stops answering is restarted."""
-    answer: Values = {"tcpSocket": {"port": port}}
+    alive: Values = {"httpGet": {"path": "/healthz", "port": "metrics"}, "timeoutSeconds": 5}
+    ready: Values = {"httpGet": {"path": "/readyz", "port": "metrics"}, "timeoutSeconds": 5}
     return {
-        "startupProbe": {**answer, "periodSeconds": 5, "failureThreshold": 60},
-        "readinessProbe": {**answer, "periodSeconds": 10},
-        "livenessProbe": {**answer, "periodSeconds": 20, "failureThreshold": 6},
+        "startupProbe": {**alive, "periodSeconds": 5, "failureThreshold": 60},
+        "readinessProbe": {**ready, "periodSeconds": 10},
+        "livenessProbe": {**alive, "periodSeconds": 20, "failureThreshold": 6},
     }
 
 
