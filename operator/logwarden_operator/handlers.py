@@ -61,7 +61,7 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
         return kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
 
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
-        configure(settings)
+        configure(settings, namespaced=bool(app.settings.watch_namespaces))
         await app.start()
 
     async def cleanup(**_: Any) -> None:
@@ -72,8 +72,12 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
     kopf.on.cleanup(registry=registry, id="stop")(cleanup)
 
 
-def configure(settings: kopf.OperatorSettings) -> None:
-    """Let kopf only watch: no Events of its own, and of children only those with our label, chosen by the server."""
+def configure(settings: kopf.OperatorSettings, *, namespaced: bool) -> None:
+    """Let kopf only watch: no Events of its own, and of children only those with our label, chosen by the server.
+
+    Without rights in the whole cluster it cannot be told of new namespaces and definitions, and does not ask.
+    """
+    settings.scanning.disabled = namespaced
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.watching.server_timeout = 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.cluster
 STRIMZI = PIPELINE.replace(
     'kafka: {bootstrapServers: "kafka.example:9092"}', "kafka: {strimzi: {cluster: main, namespace: KAFKA}}"
 )
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "cluster.yaml"
 CHILDREN = "deploy,ds,svc,cm,pdb,netpol"
 
 
@@ -287,3 +289,23 @@ def test_a_pipeline_can_be_deleted_after_strimzi_is_gone(
         again = {**definition, "metadata": metadata, "status": None}
         server.kubectl("apply", "--server-side", "-f", "-", given=json.dumps(again))
         server.kubectl("wait", "--for=condition=Established", "crd/kafkatopics.kafka.strimzi.io", "--timeout=60s")
+
+
+def test_the_example_for_a_cluster_gets_everything_it_names(
+    server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
+) -> None:
+    make_secret(server, namespace)
+    apply(server, namespace, EXAMPLE.read_text().replace("namespace: kafka", f"namespace: {kafka_namespace}"))
+    eventually(lambda: reason(server, namespace, "TopicReady") == "WaitingForStrimzi", "waiting", operator, seconds=90)
+    assert condition(pipeline(server, namespace), "ConfigValid")["status"] == "True"
+    assert [one["spec"]["topicName"] for one in topics(server, kafka_namespace)] == [
+        "netlogs-anomalies",
+        "netlogs-raw.dlq",
+        "netlogs-raw",
+    ]
+    assert server.get("svc", "campus-collector", "-n", namespace)["spec"]["externalTrafficPolicy"] == "Local"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLE.parent.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_example_is_taken_by_the_api_server(server: ApiServer, path: Path) -> None:
+    assert "created" in server.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(path))

@@ -1,0 +1,55 @@
+"""An operator for some namespaces, with rights in these alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from tests.control_plane.documents import MODEL, PIPELINE, apply, make_secret
+from tests.control_plane.running import OPERATOR_USER, Operator, condition, eventually, render
+from tests.services.apiserver import ApiServer
+
+pytestmark = pytest.mark.cluster
+
+VALUES = ("--set", "operator.watchNamespaces={mine}", "--set", "operator.kafkaNamespaces={kafka}")
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator with a Role instead of a ClusterRole, on an API server of its own."""
+    server = ApiServer(tmp_path_factory.mktemp("narrow"), {OPERATOR_USER: ["system:serviceaccounts"]})
+    try:
+        server.start()
+        for namespace in ("logwarden", "mine", "kafka", "other"):
+            server.kubectl("create", "namespace", namespace)
+        objects = render(*VALUES)
+        wanted = [one for one in objects if one["kind"] not in ("ConfigMap", "Deployment")]
+        server.kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(wanted))
+        server.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        operator = Operator(server, tmp_path_factory.mktemp("narrow-operator"), objects)
+        operator.start()
+        yield operator
+        operator.stop()
+    finally:
+        server.stop()
+
+
+def test_it_works_where_it_is_told_to_and_nowhere_else(narrow: Operator) -> None:
+    server = narrow.server
+    for namespace in ("other", "mine"):
+        make_secret(server, namespace)
+        apply(server, namespace, MODEL, PIPELINE)
+    eventually(lambda: condition(server.get("lpipe", "campus", "-n", "mine"), "Ready"), "a status", narrow)
+    assert "deployment.apps/campus-detector" in server.kubectl("get", "deploy", "-n", "mine", "-o", "name")
+    assert "status" not in server.get("lpipe", "campus", "-n", "other")
+    server.kubectl("delete", "deploy", "campus-detector", "-n", "mine")
+    eventually(lambda: server.get("deploy", "campus-detector", "-n", "mine"), "made again", narrow)
+
+
+def test_its_heartbeat_comes_back(narrow: Operator) -> None:
+    assert narrow.server.get("cm", "logwarden-operator-heartbeat", "-n", "mine")
+    assert narrow.get("/healthz") == "ok\n"
+    assert "forbidden" not in narrow.log.lower()
+    assert "Traceback" not in narrow.log
