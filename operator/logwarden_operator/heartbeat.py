@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 
-from logwarden_operator import metrics
 from logwarden_operator.cluster import Cluster, ClusterError
 from logwarden_operator.conditions import now
 from logwarden_operator.kinds import CONFIG_MAP
@@ -53,7 +52,6 @@ class Heartbeat:
     @property
     def alive(self) -> bool:
         """Whether the watch lives."""
-        metrics.HEARTBEAT.set(self.age)
         return self.age < DEAD_AFTER_SECONDS
 
     async def _loop(self) -> None:

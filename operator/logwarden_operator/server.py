@@ -7,6 +7,7 @@ import logging
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from logwarden_operator import metrics
 from logwarden_operator.heartbeat import Heartbeat
 
 
@@ -36,4 +37,5 @@ class Server:
         return web.Response(text=text, status=503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        metrics.HEARTBEAT.set(self._heartbeat.age)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -43,6 +43,17 @@ def test_the_api_server_takes_all_of_it(bare_server: ApiServer, values: tuple[st
     assert said.count("serverside-applied") == len(objects)
 
 
+def test_alerts_come_where_the_prometheus_operator_is() -> None:
+    kinds = ("PodMonitor", "PrometheusRule")
+    assert not any(of_kind(render(), kind) for kind in kinds)
+    there = [argument for kind in kinds for argument in ("--api-versions", f"monitoring.coreos.com/v1/{kind}")]
+    rules = of_kind(render(*there), "PrometheusRule")[0]["spec"]["groups"][0]["rules"]
+    page = (CHART.parents[1] / "docs" / "operator.md").read_text()
+    assert rules
+    assert all(rule["alert"] in page for rule in rules)
+    assert of_kind(render(*there, "--set", "monitoring.enabled=false"), "PrometheusRule") == []
+
+
 def test_the_definitions_are_those_of_the_contract() -> None:
     definitions = of_kind(render(), "CustomResourceDefinition")
     committed = [yaml.safe_load(path.read_text()) for path in sorted((CHART.parents[1] / "crds").glob("*.yaml"))]
