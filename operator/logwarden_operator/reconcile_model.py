@@ -41,7 +41,7 @@ async def reconcile_model(env: Environment, namespace: str, name: str) -> float 
         await report_pause(env.cluster, ANOMALY_MODEL, raw)
         return None
     try:
-        model = parse(AnomalyModel, raw)
+        model = _checked(parse(AnomalyModel, raw))
     except InvalidSpecError as error:
         await _report_failed(env, raw, "InvalidSpec", str(error))
         return None
@@ -50,6 +50,14 @@ async def reconcile_model(env: Environment, namespace: str, name: str) -> float 
     except ChildRefusedError as error:
         await _report_failed(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
+
+
+def _checked(model: AnomalyModel) -> AnomalyModel:
+    """Return the model, unless it asks for what only one machine can do."""
+    uri = model.spec.storage.uri
+    if uri is not None and uri.startswith("file://"):
+        raise InvalidSpecError(f"spec.storage.uri: found '{uri}', a folder of one machine: name a claim with pvc://")
+    return model
 
 
 async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyModel) -> float | None:

@@ -1,7 +1,8 @@
-"""An operator for some namespaces, with rights in these alone."""
+"""An operator for some namespaces, with rights in these alone, and an API server that goes away."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -46,6 +47,18 @@ def test_it_works_where_it_is_told_to_and_nowhere_else(narrow: Operator) -> None
     assert "status" not in server.get("lpipe", "campus", "-n", "other")
     server.kubectl("delete", "deploy", "campus-detector", "-n", "mine")
     eventually(lambda: server.get("deploy", "campus-detector", "-n", "mine"), "made again", narrow)
+
+
+def test_it_goes_on_after_the_api_server_was_away(narrow: Operator) -> None:
+    server = narrow.server
+    server.kill()
+    time.sleep(15)
+    assert narrow.get("/healthz") == "ok\n"
+    server.start_again()
+    apply(server, "mine", PIPELINE.replace("name: campus}\nspec", "name: later}\nspec"))
+    eventually(lambda: server.get("deploy", "later-detector", "-n", "mine"), "children", narrow, seconds=120)
+    server.kubectl("delete", "deploy", "later-detector", "-n", "mine")
+    eventually(lambda: server.get("deploy", "later-detector", "-n", "mine"), "made again", narrow, seconds=120)
 
 
 def test_its_heartbeat_comes_back(narrow: Operator) -> None:

@@ -44,6 +44,7 @@ WRONG_MODELS = {
     "spec.storage.credentialsSecretRef": MODEL + "spec: {storage: {credentialsSecretRef: {name: none}}}\n",
     "spec.explanation.openAI.apiKeySecretRef": MODEL
     + 'spec: {explanation: {openAI: {url: "http://a", model: b, apiKeySecretRef: {name: none, key: k}}}}\n',
+    "spec.storage.uri": MODEL + 'spec: {storage: {uri: "file:///srv/models"}}\n',
     "claim nowhere": TRAINED.replace("s3://logs/2026/10/", "pvc://nowhere/x"),
 }
 

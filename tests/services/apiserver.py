@@ -53,27 +53,40 @@ class ApiServer:
         self.folder = folder
         self._users = {ADMIN: ["system:masters"], **(users or {})}
         self._tokens = {user: secrets.token_hex(16) for user in self._users}
-        self._port = 0
+        self._port, self._etcd = 0, ""
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> None:
         """Start etcd and the API server, and wait until it is ready."""
-        etcd = self._start_etcd()
+        self._etcd = self._start_etcd()
         self._port = free_port()
         self._write_credentials()
-        keys = self.folder / "service-account.key"
-        subprocess.run(["openssl", "genrsa", "-out", str(keys), "2048"], capture_output=True, check=True)
+        subprocess.run(["openssl", "genrsa", "-out", str(self._keys), "2048"], capture_output=True, check=True)
+        self.start_again()
+
+    @property
+    def _keys(self) -> Path:
+        return self.folder / "service-account.key"
+
+    def kill(self) -> None:
+        """Kill the API server; etcd goes on."""
+        process = self._processes.pop()
+        process.kill()
+        process.wait(timeout=60)
+
+    def start_again(self) -> None:
+        """Start the API server on its port and data, and wait until it is ready."""
         self._run(
             "kube-apiserver",
-            f"--etcd-servers={etcd}",
+            f"--etcd-servers={self._etcd}",
             f"--secure-port={self._port}",
             "--bind-address=127.0.0.1",
             f"--cert-dir={self.folder / 'certificates'}",
             f"--token-auth-file={self.folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
             "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-signing-key-file={keys}",
-            f"--service-account-key-file={keys}",
+            f"--service-account-signing-key-file={self._keys}",
+            f"--service-account-key-file={self._keys}",
             "--service-cluster-ip-range=10.96.0.0/16",
             # Without controllers nobody makes the account that pods would run as.
             "--disable-admission-plugins=ServiceAccount",
