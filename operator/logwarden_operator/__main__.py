@@ -27,6 +27,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=options.log_level.upper(), format=_FORMAT, stream=sys.stderr)
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # It would warn of every optional kind that the cluster lacks.
     logging.getLogger("kopf._core.reactor.observation").setLevel(logging.ERROR)
     try:

@@ -74,7 +74,7 @@ async def _reconcile(
         await _report_invalid(env, raw, "InvalidSpec", str(error))
         return None
     try:
-        children = await bring_about(env.cluster, owner, declared, observed)
+        children = await bring_about(env.cluster, owner, declared, observed, kept=_kept(view))
     except ChildRefusedError as error:
         await _report_invalid(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
@@ -112,6 +112,12 @@ async def _model(env: Environment, pipeline: LogPipeline, owner: Owner) -> Model
         message = f"AnomalyModel {name} has no active revision yet: see kubectl describe amodel {name}"
         return ModelView(None, pointer, unknown("DetectorReady", "ModelNotReady", message))
     return ModelView(model, pointer)
+
+
+def _kept(view: ModelView) -> frozenset[str]:
+    """Return what goes on as it is: a mistake in a model must not stop the detectors that run with the old one."""
+    broken = view.problem is not None and view.problem.reason != "ModelMissing"
+    return frozenset({"detector"}) if broken else frozenset()
 
 
 def _servable(model: AnomalyModel, pointer: Pointer) -> bool:

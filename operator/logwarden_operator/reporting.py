@@ -10,6 +10,7 @@ from logwarden_operator.conditions import Condition, changed, merged, true
 from logwarden_operator.kinds import ApiKind
 from logwarden_operator.ownership import PAUSE_ANNOTATION, Child
 
+_PAUSED = "Paused"
 _TOLD_ELSEWHERE = {"WaitingForData"}
 _log = logging.getLogger(__name__)
 
@@ -62,11 +63,12 @@ def is_paused(raw: Child) -> bool:
 
 
 async def report_pause(cluster: Cluster, kind: ApiKind, raw: Child) -> None:
-    """Say that nothing is being done, and leave all other conditions as they were."""
-    before = [
-        Condition(one["type"], one["status"], one["reason"], one["message"])
-        for one in (raw.get("status") or {}).get("conditions", [])
-        if one["type"] != "Paused"
-    ]
-    paused = true("Paused", "Annotation", f"nothing is changed while the annotation {PAUSE_ANNOTATION} is 'true'")
-    await report(cluster, kind, raw, [*before, paused], {})
+    """Say that nothing is being done. All other conditions stay as they were, about the generation that they are of."""
+    metadata = raw["metadata"]
+    former = (raw.get("status") or {}).get("conditions", [])
+    if any(one["type"] == _PAUSED for one in former):
+        return
+    paused = true(_PAUSED, "Annotation", f"nothing is changed while the annotation {PAUSE_ANNOTATION} is 'true'")
+    conditions = [*former, *merged([paused], [], metadata["generation"])]
+    patch = {"status": {"conditions": conditions}}
+    await cluster.merge(kind, metadata["namespace"], metadata["name"], patch, status=True)

@@ -9,7 +9,7 @@ from typing import Any
 from logwarden_operator.children.pods import fingerprint
 from logwarden_operator.cluster import Cluster, ClusterError
 from logwarden_operator.kinds import BY_KIND, CLAIM, TOPIC, ApiKind
-from logwarden_operator.ownership import HASH_ANNOTATION, Child, Owner
+from logwarden_operator.ownership import COMPONENT, HASH_ANNOTATION, Child, Owner
 
 _CONFLICT, _INVALID = 409, 422
 _REFUSALS = (400, 403, 422)
@@ -43,8 +43,16 @@ async def observe(
     return [child for children in lists for child in children]
 
 
-async def bring_about(cluster: Cluster, owner: Owner, declared: list[Child], observed: list[Child]) -> list[Child]:
+async def bring_about(
+    cluster: Cluster,
+    owner: Owner,
+    declared: list[Child],
+    observed: list[Child],
+    kept: frozenset[str] = frozenset(),
+) -> list[Child]:
     """Apply what differs, delete what is no longer declared, and return the children as they are now.
+
+    Children of the components ``kept`` stay as they are where they are not declared.
 
     Raises
     ------
@@ -54,8 +62,12 @@ async def bring_about(cluster: Cluster, owner: Owner, declared: list[Child], obs
     """
     existing = {_key(child): child for child in observed}
     wanted = {_key(child) for child in declared}
-    for child in observed:
-        if _key(child) not in wanted and _may_go(child, owner):
+    undeclared = [child for child in observed if _key(child) not in wanted]
+    staying = [
+        child for child in undeclared if child["metadata"]["labels"][COMPONENT] in kept or not _may_go(child, owner)
+    ]
+    for child in undeclared:
+        if child not in staying:
             await cluster.delete(BY_KIND[child["kind"]], child)
     results = await asyncio.gather(
         *(_ensure(cluster, child, existing.get(_key(child))) for child in declared), return_exceptions=True
@@ -63,8 +75,7 @@ async def bring_about(cluster: Cluster, owner: Owner, declared: list[Child], obs
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
         raise failures[0]
-    foreign = [child for child in observed if _key(child) not in wanted and not _may_go(child, owner)]
-    return [*(result for result in results if isinstance(result, dict)), *foreign]
+    return [*(result for result in results if isinstance(result, dict)), *staying]
 
 
 async def _ensure(cluster: Cluster, child: Child, existing: Child | None) -> Child:

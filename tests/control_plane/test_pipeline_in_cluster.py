@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -146,11 +147,25 @@ def test_a_pause_holds_the_operator_off_until_it_ends(server: ApiServer, operato
     server.kubectl("annotate", "lpipe", "campus", "-n", running, "logwarden.dev/paused=true")
     eventually(lambda: condition(pipeline(server, running), "Paused")["status"] == "True", "paused", operator)
     server.kubectl("delete", "deploy", "campus-detector", "-n", running)
-    server.kubectl("annotate", "lpipe", "campus", "-n", running, "logwarden.dev/paused-note=x")
+    apply(server, running, PIPELINE.replace("port: 5514", "port: 5515"))
+    time.sleep(3)
+    found = pipeline(server, running)
+    assert found["status"]["observedGeneration"] < found["metadata"]["generation"]
+    assert condition(found, "Ready")["observedGeneration"] < found["metadata"]["generation"]
     assert "deployment.apps/campus-detector" not in names(server, running)
     server.kubectl("annotate", "lpipe", "campus", "-n", running, "logwarden.dev/paused-")
     eventually(lambda: "deployment.apps/campus-detector" in names(server, running), "made again", operator)
     assert condition(pipeline(server, running), "Paused") == {}
+
+
+def test_a_mistake_in_the_model_does_not_stop_the_detectors(
+    server: ApiServer, operator: Operator, running: str
+) -> None:
+    apply(server, running, MODEL + 'spec: {unit: {kind: Session, session: {key: "(unclosed"}}}\n')
+    eventually(lambda: reason(server, running, "DetectorReady") == "ModelInvalid", "ModelInvalid", operator)
+    assert "deployment.apps/campus-detector" in names(server, running)
+    server.kubectl("delete", "amodel", "campus", "-n", running)
+    eventually(lambda: "deployment.apps/campus-detector" not in names(server, running), "no detector", operator)
 
 
 @pytest.mark.parametrize(
