@@ -110,7 +110,15 @@ SUITES: dict[str, Callable[[], str | None]] = {
 
 
 # By suite the name of the process that runs its tests; without a name it is that of the test's file.
-_TOGETHER = {"lab": "lab", "kafka": "kafka", "syslog": "kafka", "postgres": "postgres", "browser": "", "train": ""}
+_TOGETHER = {
+    "lab": "lab",
+    "kafka": "kafka",
+    "syslog": "kafka",
+    "postgres": "postgres",
+    "cluster": "cluster",
+    "browser": "",
+    "train": "",
+}
 
 
 @cache
@@ -127,8 +135,8 @@ def _suites_of(item: pytest.Item) -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test its suite, and keep together in one process what should not run side by side.
 
-    The lab's tests share the machine's namespaces, others a broker or a database. Those of a browser or of training
-    share, file by file, what takes long to make.
+    The lab's tests share the machine's namespaces, others a broker, a database or an API server. Those of a browser or
+    of training share, file by file, what takes long to make.
     """
     for item in items:
         suites = _suites_of(item)
