@@ -14,6 +14,8 @@ from logwarden_operator.ownership import Owner
 from logwarden_operator.settings import Settings
 from logwarden_operator.usage import Usage
 
+RECHECK_SECONDS = 15.0
+"""When to look again for what no watch tells: a Secret that is missing, an optional kind that is not there yet."""
 _DISCOVERY_SECONDS = 10.0
 
 

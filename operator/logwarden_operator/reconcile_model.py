@@ -10,7 +10,7 @@ from logwarden_operator.children.documents import dataset_claims
 from logwarden_operator.children.secrets import model_secrets
 from logwarden_operator.children.training import training_hash
 from logwarden_operator.conditions import Condition, false, ready, true, unknown
-from logwarden_operator.environment import Environment, missing_in_words
+from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
 from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, MODEL_CHILDREN, POD
 from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
@@ -28,7 +28,6 @@ from logwarden_operator.trainings import (
     trained_condition,
 )
 
-RECHECK_SECONDS = 15.0
 _UNWATCHED = {"SecretMissing", "ClaimMissing", "ResultMissing"}
 
 

@@ -12,7 +12,7 @@ from logwarden_operator.children.secrets import detector_secrets, pipeline_secre
 from logwarden_operator.cluster import ClusterError
 from logwarden_operator.conditions import Condition, false, ready, true, unknown
 from logwarden_operator.context import Context
-from logwarden_operator.environment import Environment, missing_in_words
+from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
 from logwarden_operator.health import workload_condition
 from logwarden_operator.kafka_health import topic_condition
 from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, TOPIC
@@ -21,9 +21,6 @@ from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
 from logwarden_operator.sync import ChildRefusedError, bring_about, observe
-
-RECHECK_SECONDS = 15.0
-"""When to look again for what no watch tells: a Secret that is missing, an optional kind that is not there yet."""
 
 _UNWATCHED = {"SecretMissing", "StrimziMissing"}
 _PASSING = {"Progressing", "NotCreated", "WaitingForStrimzi", "ModelNotReady"}

@@ -6,7 +6,14 @@ from typing import Any
 
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.documents import pod_documents
-from logwarden_operator.children.pods import CONFIG_HASH, METRICS_PORT, fingerprint, placement, restricted_container
+from logwarden_operator.children.pods import (
+    CONFIG_HASH,
+    METRICS_PORT,
+    fingerprint,
+    placement,
+    protocol,
+    restricted_container,
+)
 from logwarden_operator.children.secrets import collector_secrets, secret_volumes
 from logwarden_operator.children.syslog_ng import (
     BUFFER_FOLDER,
@@ -163,13 +170,9 @@ def _volumes(pipeline: LogPipeline, context: Context, name: str) -> tuple[list[d
 
 def _container_ports(pipeline: LogPipeline) -> list[dict[str, Any]]:
     return [
-        {"name": listener.name, "containerPort": listener.port, "protocol": _protocol(listener.transport)}
+        {"name": listener.name, "containerPort": listener.port, "protocol": protocol(listener.transport)}
         for listener in pipeline.spec.collect.syslog.listeners
     ]
-
-
-def _protocol(transport: str) -> str:
-    return "UDP" if transport == "UDP" else "TCP"
 
 
 def _service(pipeline: LogPipeline, context: Context) -> list[Child]:
@@ -182,7 +185,7 @@ def _service(pipeline: LogPipeline, context: Context) -> list[Child]:
             "name": listener.name,
             "port": listener.port,
             "targetPort": listener.name,
-            "protocol": _protocol(listener.transport),
+            "protocol": protocol(listener.transport),
         }
         for listener in syslog.listeners
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden_operator.children.pods import METRICS_PORT
+from logwarden_operator.children.pods import METRICS_PORT, protocol
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 
@@ -24,15 +24,11 @@ def _ports(pipeline: LogPipeline, component: str) -> list[Port]:
     match component:
         case "collector":
             listeners = pipeline.spec.collect.syslog.listeners
-            return [*({"port": one.port, "protocol": _protocol(one.transport)} for one in listeners), metrics]
+            return [*({"port": one.port, "protocol": protocol(one.transport)} for one in listeners), metrics]
         case "ingest":
             return [{"port": pipeline.spec.collect.http.port, "protocol": "TCP"}, metrics]
         case _:
             return [metrics]
-
-
-def _protocol(transport: str) -> str:
-    return "UDP" if transport == "UDP" else "TCP"
 
 
 def _policy(context: Context, component: str, ports: list[Port]) -> Child:

@@ -89,6 +89,11 @@ def environment(data_folder: str = DATA_FOLDER) -> list[Values]:
     return [{"name": "LOGWARDEN_DATA_DIR", "value": data_folder}, {"name": "HOME", "value": TMP}]
 
 
+def protocol(transport: str) -> str:
+    """Return the protocol of a port on which syslog comes in."""
+    return "UDP" if transport == "UDP" else "TCP"
+
+
 def spread(selector: dict[str, str]) -> list[Values]:
     """Return constraints that put replicas on different nodes where that is possible."""
     return [

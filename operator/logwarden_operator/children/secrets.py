@@ -62,10 +62,7 @@ def detector_secrets(pipeline: LogPipeline, model: AnomalyModel | None) -> list[
         *_use(pipeline.spec.store.database_secret_ref, "spec.store.databaseSecretRef"),
     ]
     if model is not None:
-        openai = model.spec.explanation.openai
-        uses += _use(
-            openai.api_key_secret_ref if openai else None, "AnomalyModel spec.explanation.openAI.apiKeySecretRef"
-        )
+        uses += _use(_api_key(model), "AnomalyModel spec.explanation.openAI.apiKeySecretRef")
         uses += _use(model.spec.storage.credentials_secret_ref, "AnomalyModel spec.storage.credentialsSecretRef")
     return uses
 
@@ -86,9 +83,12 @@ def training_secrets(model: AnomalyModel) -> list[SecretUse]:
 
 def model_secrets(model: AnomalyModel) -> list[SecretUse]:
     """Return all Secrets that a model names, each once."""
-    openai = model.spec.explanation.openai
-    explanation = _use(openai.api_key_secret_ref if openai else None, "spec.explanation.openAI.apiKeySecretRef")
-    return _unique([*training_secrets(model), *explanation])
+    return _unique([*training_secrets(model), *_use(_api_key(model), "spec.explanation.openAI.apiKeySecretRef")])
+
+
+def _api_key(model: AnomalyModel) -> SecretKeyRef | None:
+    endpoint = model.spec.explanation.openai
+    return None if endpoint is None else endpoint.api_key_secret_ref
 
 
 def _unique(uses: list[SecretUse]) -> list[SecretUse]:
