@@ -11,17 +11,24 @@ import yaml
 
 from logwarden_operator.settings import Settings, load_settings
 from scripts import chart
+from tests.control_plane import chart_golden
 from tests.control_plane.running import CHART, Object, render, settings_of
 from tests.services.apiserver import ApiServer, find
 
 pytestmark = pytest.mark.cluster
 
 DASHBOARD = ("--set", "dashboard.enabled=true", "--set", "dashboard.database.secretName=db")
-NAMESPACED = ("--set", "operator.watchNamespaces={a,b}", "--set", "operator.kafkaNamespaces={kafka}")
+NAMESPACED = chart_golden.VALUES["namespaces"]
 
 
 def of_kind(objects: list[Object], kind: str) -> list[Object]:
     return [one for one in objects if one["kind"] == kind]
+
+
+@pytest.mark.parametrize("case", chart_golden.VALUES)
+def test_it_renders_as_its_golden_file(case: str) -> None:
+    """After a wanted change, ``python -m tests.control_plane.chart_golden`` writes them anew."""
+    assert chart_golden.rendered(case) == (chart_golden.FOLDER / f"{case}.yaml").read_text()
 
 
 def test_helm_has_nothing_against_it() -> None:
