@@ -25,6 +25,7 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
         server.start()
         for namespace in ("logwarden", "mine", "kafka", "other"):
             server.kubectl("create", "namespace", namespace)
+            make_secret(server, namespace)
         objects = render(*VALUES)
         wanted = [one for one in objects if one["kind"] not in ("ConfigMap", "Deployment")]
         server.kubectl("apply", "--server-side", "-f", "-", given=yaml.safe_dump_all(wanted))
@@ -40,7 +41,6 @@ def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
 def test_it_works_where_it_is_told_to_and_nowhere_else(narrow: Operator) -> None:
     server = narrow.server
     for namespace in ("other", "mine"):
-        make_secret(server, namespace)
         apply(server, namespace, MODEL, PIPELINE)
     eventually(lambda: condition(server.get("lpipe", "campus", "-n", "mine"), "Ready"), "a status", narrow)
     assert "deployment.apps/campus-detector" in server.kubectl("get", "deploy", "-n", "mine", "-o", "name")
@@ -55,7 +55,7 @@ def test_it_goes_on_after_the_api_server_was_away(narrow: Operator) -> None:
     time.sleep(15)
     assert narrow.get("/healthz") == "ok\n"
     server.start_again()
-    apply(server, "mine", PIPELINE.replace("name: campus}\nspec", "name: later}\nspec"))
+    apply(server, "mine", MODEL, PIPELINE.replace("name: campus}\nspec", "name: later}\nspec"))
     eventually(lambda: server.get("deploy", "later-detector", "-n", "mine"), "children", narrow, seconds=120)
     server.kubectl("delete", "deploy", "later-detector", "-n", "mine")
     eventually(lambda: server.get("deploy", "later-detector", "-n", "mine"), "made again", narrow, seconds=120)
