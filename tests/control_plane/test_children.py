@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from logwarden.api.load import load_pipelines, load_resources
+from logwarden.kafka.settings import group_of
 from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, documents, find, made
 
 SMALL = (GOLDEN / "small.input.yaml").read_text()
@@ -31,6 +33,11 @@ def test_topics_lie_in_the_namespace_of_kafka_without_an_owner() -> None:
         assert topic["metadata"]["labels"]["strimzi.io/cluster"] == "main"
         assert "ownerReferences" not in topic["metadata"]
         assert topic["spec"]["config"]["retention.ms"] == 7 * 86400 * 1000
+
+
+def test_keda_looks_at_the_group_of_the_detectors() -> None:
+    trigger = find(children_of(FULL, available=ALL_CRDS), "ScaledObject", "campus-detector")["spec"]["triggers"][0]
+    assert trigger["metadata"]["consumerGroup"] == group_of("campus")
 
 
 def test_topics_beside_the_pipeline_go_with_it() -> None:
@@ -86,6 +93,18 @@ def test_a_pod_reads_addresses_and_folders_instead_of_names_in_the_cluster() -> 
     assert config["LogPipeline"]["spec"]["kafka"]["bootstrapServers"] == "main-kafka-bootstrap.kafka.svc:9093"
     assert "strimzi" not in config["LogPipeline"]["spec"]["kafka"]
     assert config["AnomalyModel"]["spec"]["storage"]["uri"] == "file:///var/lib/logwarden/claim/campus/models"
+
+
+@pytest.mark.parametrize("text", [SMALL, FULL], ids=["small", "full"])
+def test_the_programs_can_read_their_files(text: str) -> None:
+    for child in children_of(text):
+        if child["kind"] != "ConfigMap":
+            continue
+        content = child["data"]["resources.yaml"]
+        if child["metadata"]["name"].endswith(("-detector", "-ingest")):
+            assert len(load_pipelines(content)) == 1
+        else:
+            assert len(load_resources(content)) == 1
 
 
 def test_training_reads_its_data_sets_where_they_are_mounted() -> None:

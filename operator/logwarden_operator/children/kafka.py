@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from logwarden.api.base import duration_seconds
-from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden.api.log_pipeline import KafkaSpec, LogPipeline, TopicSpec
 from logwarden_operator.context import KAFKA_TOPIC, Context
 from logwarden_operator.ownership import Child, Owner
 
@@ -12,9 +12,9 @@ _LONG_RETENTION = "7d"
 _MOST_INSYNC = 2
 
 
-def topic_names(raw: str) -> dict[str, str]:
+def topic_names(topic: TopicSpec) -> dict[str, str]:
     """Return the topics of a pipeline by their part: raw logs, anomalies, and what could not be processed."""
-    return {"raw": raw, "anomalies": raw.removesuffix("-raw") + "-anomalies", "dead-letters": f"{raw}.dlq"}
+    return {"raw": topic.name, "anomalies": topic.anomalies, "dead-letters": topic.dead_letters}
 
 
 def bootstrap_servers(kafka: KafkaSpec, namespace: str) -> str:
@@ -35,7 +35,7 @@ def topics(pipeline: LogPipeline, context: Context) -> list[Child]:
     if kafka is None or kafka.strimzi is None or not context.has(KAFKA_TOPIC):
         return []
     retention = {"raw": kafka.topic.retention, "anomalies": _LONG_RETENTION, "dead-letters": _LONG_RETENTION}
-    names = topic_names(kafka.topic.name)
+    names = topic_names(kafka.topic)
     return [_topic(kafka, context, part, names[part], retention[part]) for part in names]
 
 
