@@ -161,7 +161,7 @@ REJECTED = {
         PIPELINE.replace("port: 8080", "prot: 8080"),
         (
             "f.yaml:17:7: spec.collect.http.prot: unknown field (did you mean port?); "
-            "allowed: enabled, port, address, tokenSecretRef, tlsSecretRef"
+            "allowed: enabled, port, address, tokenSecretRef, tlsSecretRef, linesPerSecond"
         ),
     ),
     "field in snake case": (
