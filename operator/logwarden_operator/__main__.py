@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import socket
 import sys
 from pathlib import Path
 
 import kopf
+from kopf._core.engines.peering import Identity
 
 from logwarden.errors import LogwardenError
 from logwarden_operator.app import App
@@ -45,6 +47,8 @@ async def _run(settings: Settings, port: int) -> None:
     await kopf.operator(
         registry=registry,
         standalone=True,
+        # Otherwise kopf asks for the name of the user, and in a pod there is none.
+        identity=Identity(socket.gethostname()),
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
     )
