@@ -147,7 +147,8 @@ def test_an_unexpected_error_is_one_line_and_a_traceback_only_on_request(environ
 
 def test_a_missing_library_names_the_extra_that_installs_it() -> None:
     error = ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn")
-    message = "the Python package torch is missing: pip install 'logwarden[train]'"
+    command = f"{sys.executable} -m pip install -e '.[train]' -c constraints.txt"
+    message = f"the Python package torch is missing: in the checkout, {command}"
     assert _describe(error, _State(extra=COMMANDS["train"].extra)) == (message, 1)
 
 

@@ -26,6 +26,7 @@ logwarden anomalies --search "hold timer" --format ndjson | jq .explanation.text
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _WIDTH_OF_A_FILE = 200
+_SHOWN_OF_ID = 8  # `explain` takes the beginning of an id
 
 
 class Format(StrEnum):
@@ -125,7 +126,7 @@ def _write_table(records: list[AnomalyRecord], total: int) -> None:
             Text(printable(record.source.host)),
             f"{record.score:.2f}",
             Text(printable(summary(record))),
-            record.id,
+            record.id[:_SHOWN_OF_ID],
         )
     out.print(table)
     console().print(f"{len(records)} of {total} anomalies. More about one: logwarden explain ID")

@@ -8,6 +8,7 @@ import select
 import sys
 import traceback
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -183,11 +184,18 @@ def _describe(error: Exception, state: _State) -> tuple[str, int]:
         return "aborted", EXIT_FAILED
     if isinstance(error, ModuleNotFoundError) and state.extra and _is_foreign(error.name):
         package = str(error.name).partition(".")[0]
-        return f"the Python package {package} is missing: pip install 'logwarden[{state.extra}]'", EXIT_FAILED
+        return f"the Python package {package} is missing: {_how_to_install(state.extra)}", EXIT_FAILED
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}", EXIT_FAILED
     hint = "" if state.debug else " (run 'logwarden --debug COMMAND ...' for the traceback)"
     return f"unexpected {type(error).__name__}: {error}{hint}", EXIT_FAILED
+
+
+def _how_to_install(extra: str) -> str:
+    """Return the command that installs an extra: of the package, or in a checkout, with its pinned versions."""
+    if (Path(__file__).parents[3] / "constraints.txt").exists():
+        return f"in the checkout, {sys.executable} -m pip install -e '.[{extra}]' -c constraints.txt"
+    return f"pip install 'logwarden[{extra}]'"
 
 
 def _is_foreign(module: str | None) -> bool:
