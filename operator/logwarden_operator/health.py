@@ -52,7 +52,9 @@ def _counts(workload: Child) -> tuple[int, int]:
     if workload["kind"] == "DaemonSet":
         wanted = status.get("desiredNumberScheduled", 0)
         return min(status.get("numberReady", 0), status.get("updatedNumberScheduled", 0)), wanted
-    return min(status.get("readyReplicas", 0), status.get("updatedReplicas", 0)), workload["spec"].get("replicas", 1)
+    # Pods of before may be the ready ones: in the worst case all of them are.
+    old = status.get("replicas", 0) - status.get("updatedReplicas", 0)
+    return max(0, status.get("readyReplicas", 0) - old), workload["spec"].get("replicas", 1)
 
 
 def _observed(workload: Child) -> bool:
