@@ -42,11 +42,11 @@ class Environment:
         """Return what the builders of children need."""
         return Context(owner, self.settings, await self.available())
 
-    def topic_scopes(self, *own: str) -> list[str | None]:
+    def topic_scopes(self) -> list[str | None]:
         """Return the namespaces in which KafkaTopics may lie: all of them, or those that may be looked into."""
         if not self.settings.watch_namespaces:
             return [None]
-        return [*dict.fromkeys([*own, *self.settings.kafka_namespaces])]
+        return [*dict.fromkeys([*self.settings.watch_namespaces, *self.settings.kafka_namespaces])]
 
     async def missing_secrets(self, uses: list[SecretUse], namespace: str) -> list[SecretUse]:
         """Return the Secrets that do not exist."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden_operator.checks import parse_model
 from logwarden_operator.children import model_children
 from logwarden_operator.children.documents import dataset_claims
 from logwarden_operator.children.secrets import model_secrets
@@ -13,10 +14,10 @@ from logwarden_operator.conditions import Condition, false, ready, true, unknown
 from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
 from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, MODEL_CHILDREN, POD
 from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Owner
-from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
+from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
-from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
-from logwarden_operator.sync import ChildRefusedError, bring_about, observe
+from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
+from logwarden_operator.sync import ChildRefusedError, bring_about, ensure, key, observe
 from logwarden_operator.trainings import (
     JobState,
     evaluation_condition,
@@ -40,23 +41,18 @@ async def reconcile_model(env: Environment, namespace: str, name: str) -> float 
         await report_pause(env.cluster, ANOMALY_MODEL, raw)
         return None
     try:
-        model = _checked(parse(AnomalyModel, raw))
+        model = parse_model(raw)
     except InvalidSpecError as error:
         await _report_failed(env, raw, "InvalidSpec", str(error))
         return None
     try:
         return await _reconcile(env, raw, owner_of(raw), model)
+    except PointerDamagedError as error:
+        await _report_failed(env, raw, "PointerDamaged", str(error))
+        return None
     except ChildRefusedError as error:
         await _report_failed(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
-
-
-def _checked(model: AnomalyModel) -> AnomalyModel:
-    """Return the model, unless it asks for what only one machine can do."""
-    uri = model.spec.storage.uri
-    if uri is not None and uri.startswith("file://"):
-        raise InvalidSpecError(f"spec.storage.uri: found '{uri}', a folder of one machine: name a claim with pvc://")
-    return model
 
 
 async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyModel) -> float | None:
@@ -65,11 +61,11 @@ async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyM
     states = await _job_states(env, owner, observed)
     pointer = _read_pointer(observed, owner)
     pointer = record(pointer, states, model.name, training_hash(model, pointer.requests))
-    pointer = _asked(raw, model, pointer)
+    if heard := _heard(raw):
+        observed, pointer = await _answer(env, owner, raw, model, pointer, observed, heard)
     data = await _data_available(env, model, owner)
     wanted = plan(model, pointer, states, data=data.holds)
     children = await bring_about(env.cluster, owner, model_children(model, context, wanted, pointer), observed)
-    await _answer_annotations(env, raw)
     states = await _job_states(env, owner, children)
     trained = trained_condition(model, pointer, wanted, states, data)
     conditions = _conditions(env, owner, model, pointer, states, data, trained)
@@ -88,6 +84,41 @@ def _read_pointer(observed: list[Child], owner: Owner) -> Pointer:
     return read_pointer(next((one for one in maps if one["metadata"]["name"] == pointer_name(owner)), None))
 
 
+def _heard(raw: Child) -> list[str]:
+    """Return the annotations that ask for something."""
+    annotations = raw["metadata"].get("annotations", {})
+    return [one for one in (RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION) if one in annotations]
+
+
+async def _answer(
+    env: Environment,
+    owner: Owner,
+    raw: Child,
+    model: AnomalyModel,
+    pointer: Pointer,
+    observed: list[Child],
+    heard: list[str],
+) -> tuple[list[Child], Pointer]:
+    """Write what annotations ask for into the pointer, then take them away, whatever becomes of other children.
+
+    Return the children and the pointer as they are now.
+    """
+    metadata = raw["metadata"]
+    wanted = metadata["annotations"].get(ROLLBACK_ANNOTATION)
+    if wanted is not None and pointer.rolled_back(wanted) is None:
+        message = f"{ROLLBACK_ANNOTATION}: there is no revision '{wanted}' to go back to"
+        await env.cluster.tell(raw, warning=True, reason="RollbackImpossible", message=message)
+    pointer = _asked(raw, model, pointer)
+    if pointer != Pointer():
+        child = pointer.child(owner)
+        before = next((one for one in observed if key(one) == key(child)), None)
+        written = await ensure(env.cluster, child, before)
+        observed = [*(one for one in observed if key(one) != key(child)), written]
+    patch = {"metadata": {"annotations": dict.fromkeys(heard)}}
+    await env.cluster.merge(ANOMALY_MODEL, metadata["namespace"], metadata["name"], patch)
+    return observed, pointer
+
+
 def _asked(raw: Child, model: AnomalyModel, pointer: Pointer) -> Pointer:
     """Return the pointer with what annotations ask for: another training, or the revision before."""
     annotations = raw["metadata"].get("annotations", {})
@@ -97,15 +128,6 @@ def _asked(raw: Child, model: AnomalyModel, pointer: Pointer) -> Pointer:
     if ROLLBACK_ANNOTATION in annotations:
         pointer = pointer.rolled_back(annotations[ROLLBACK_ANNOTATION]) or pointer
     return pointer
-
-
-async def _answer_annotations(env: Environment, raw: Child) -> None:
-    """Take away the annotations that were heard. The pointer remembers them: it was written before."""
-    metadata = raw["metadata"]
-    heard = [key for key in (RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION) if key in metadata.get("annotations", {})]
-    if heard:
-        patch = {"metadata": {"annotations": dict.fromkeys(heard)}}
-        await env.cluster.merge(ANOMALY_MODEL, metadata["namespace"], metadata["name"], patch)
 
 
 async def _data_available(env: Environment, model: AnomalyModel, owner: Owner) -> Condition:
@@ -130,7 +152,7 @@ def _conditions(
     data: Condition,
     trained: Condition,
 ) -> list[Condition]:
-    evaluated = evaluation_condition(model, pointer, trained)
+    evaluated = evaluation_condition(model, pointer)
     usable = ready([data, trained, evaluated], f"revision {_active(model, pointer)} can serve")
     return [
         data,

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
 from logwarden.errors import InvalidInputError
+from logwarden_operator.checks import kafka_of, parse_model, parse_pipeline
 from logwarden_operator.children import pipeline_children
 from logwarden_operator.children.secrets import detector_secrets, pipeline_secrets
 from logwarden_operator.cluster import ClusterError
@@ -17,12 +18,12 @@ from logwarden_operator.health import workload_condition
 from logwarden_operator.kafka_health import topic_condition
 from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, TOPIC
 from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
-from logwarden_operator.parsing import InvalidSpecError, owner_of, parse
+from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
-from logwarden_operator.revisions import Pointer, pointer_name, read_pointer
-from logwarden_operator.sync import ChildRefusedError, bring_about, observe
+from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
+from logwarden_operator.sync import ChildRefusedError, bring_about, key, observe
 
-_UNWATCHED = {"SecretMissing", "StrimziMissing"}
+_UNWATCHED = {"SecretMissing", "StrimziMissing", "PointerDamaged"}
 _PASSING = {"Progressing", "NotCreated", "WaitingForStrimzi", "ModelNotReady"}
 _GONE = (403, 404)
 
@@ -48,10 +49,18 @@ async def reconcile_pipeline(env: Environment, namespace: str, name: str) -> flo
         await report_pause(env.cluster, LOG_PIPELINE, raw)
         return None
     try:
-        pipeline = parse(LogPipeline, raw)
-        kafka = _kafka(pipeline)
+        pipeline = parse_pipeline(raw)
+        kafka = kafka_of(pipeline)
     except InvalidSpecError as error:
         await _report_invalid(env, raw, "InvalidSpec", str(error))
+        return None
+    home = _home(kafka, owner)
+    if not env.settings.may_hold_topics(home):
+        message = (
+            f"spec.kafka.strimzi.namespace: the operator has no rights in namespace {home}: "
+            "add it to the chart's value operator.kafkaNamespaces"
+        )
+        await _report_invalid(env, raw, "NamespaceNotWatched", message)
         return None
     return await _reconcile(env, raw, owner, pipeline, kafka)
 
@@ -61,9 +70,7 @@ async def _reconcile(
 ) -> float | None:
     context = await env.context(owner)
     view = await _model(env, pipeline, owner)
-    observed = await observe(
-        env.cluster, owner, PIPELINE_CHILDREN, context.available, env.topic_scopes(owner.namespace, _home(kafka, owner))
-    )
+    observed = await observe(env.cluster, owner, PIPELINE_CHILDREN, context.available, env.topic_scopes())
     await _keep_finalizer(env, raw, owner, kafka, observed)
     try:
         declared = pipeline_children(pipeline, view.model, context, view.pointer.pinned)
@@ -71,26 +78,20 @@ async def _reconcile(
         await _report_invalid(env, raw, "InvalidSpec", str(error))
         return None
     try:
-        children = await bring_about(env.cluster, owner, declared, observed, kept=_kept(view))
+        brought = await bring_about(env.cluster, owner, declared, observed, kept=_kept(view))
     except ChildRefusedError as error:
         await _report_invalid(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
+    wanted = {key(child) for child in declared}
+    children = [child for child in brought if key(child) in wanted]
     conditions = await _conditions(env, context, pipeline, kafka, view, children)
     overall = ready(
         [condition for condition in conditions if condition.type != "FlowHealthy"], "logs are collected and judged"
     )
-    fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view)}
+    fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view, raw)}
     await report(env.cluster, LOG_PIPELINE, raw, [*conditions, overall], fields)
-    return RECHECK_SECONDS if any(condition.reason in _UNWATCHED for condition in conditions) else None
-
-
-def _kafka(pipeline: LogPipeline) -> KafkaSpec:
-    """Return spec.kafka. One machine does without it, and without a database, so the schema cannot ask for them."""
-    if pipeline.spec.kafka is None:
-        raise InvalidSpecError("spec.kafka: is required in a cluster: name strimzi or bootstrapServers")
-    if pipeline.spec.store.database_secret_ref is None:
-        raise InvalidSpecError("spec.store.databaseSecretRef: is required in a cluster: name a Secret and its key")
-    return pipeline.spec.kafka
+    again = any(condition.reason in _UNWATCHED for condition in conditions) or _unseen(env, kafka, owner, conditions)
+    return RECHECK_SECONDS if again else None
 
 
 async def _model(env: Environment, pipeline: LogPipeline, owner: Owner) -> ModelView:
@@ -100,11 +101,14 @@ async def _model(env: Environment, pipeline: LogPipeline, owner: Owner) -> Model
         message = f"spec.detect.modelRef: AnomalyModel {name} does not exist in namespace {owner.namespace}"
         return ModelView(None, Pointer(), false("DetectorReady", "ModelMissing", message))
     try:
-        model = parse(AnomalyModel, raw)
+        model = parse_model(raw)
     except InvalidSpecError as error:
         return ModelView(None, Pointer(), false("DetectorReady", "ModelInvalid", f"AnomalyModel {name}: {error}"))
     model_owner = Owner("AnomalyModel", owner.namespace, name, "")
-    pointer = read_pointer(await env.cluster.get(CONFIG_MAP, owner.namespace, pointer_name(model_owner)))
+    try:
+        pointer = read_pointer(await env.cluster.get(CONFIG_MAP, owner.namespace, pointer_name(model_owner)))
+    except PointerDamagedError as error:
+        return ModelView(None, Pointer(), false("DetectorReady", "PointerDamaged", f"AnomalyModel {name}: {error}"))
     if not _servable(model, pointer):
         message = f"AnomalyModel {name} has no active revision yet: see kubectl describe amodel {name}"
         return ModelView(None, pointer, unknown("DetectorReady", "ModelNotReady", message))
@@ -123,9 +127,10 @@ def _servable(model: AnomalyModel, pointer: Pointer) -> bool:
     return bool(model.spec.promotion.revision or pointer.active) or base == "builtin"
 
 
-def _revision(view: ModelView) -> str | None:
+def _revision(view: ModelView, raw: Child) -> str | None:
+    """Return the revision that detectors serve; those that are kept serve what they served before."""
     if view.model is None:
-        return None
+        return (raw.get("status") or {}).get("activeRevision") if _kept(view) else None
     return view.model.spec.promotion.revision or view.pointer.active or "builtin"
 
 
@@ -198,6 +203,13 @@ def _home(kafka: KafkaSpec, owner: Owner) -> str:
     return (kafka.strimzi.namespace if kafka.strimzi else None) or owner.namespace
 
 
+def _unseen(env: Environment, kafka: KafkaSpec, owner: Owner, conditions: list[Condition]) -> bool:
+    """Whether topics are waited for in a namespace of which no watch tells."""
+    watched = env.settings.watch_namespaces
+    waiting = any(one.type == "TopicReady" and not one.holds for one in conditions)
+    return bool(watched) and _home(kafka, owner) not in watched and waiting
+
+
 async def _keep_finalizer(env: Environment, raw: Child, owner: Owner, kafka: KafkaSpec, observed: list[Child]) -> None:
     """Hold a finalizer exactly as long as there are, or will be, topics that no owner reference can reach."""
     abroad = any(child["metadata"]["namespace"] != owner.namespace for child in observed)
@@ -213,9 +225,8 @@ async def _finalize(env: Environment, raw: Child, owner: Owner) -> None:
     finalizers = raw["metadata"].get("finalizers", [])
     if FINALIZER not in finalizers:
         return
-    named = (((raw.get("spec") or {}).get("kafka") or {}).get("strimzi") or {}).get("namespace") or owner.namespace
     try:
-        for scope in env.topic_scopes(owner.namespace, named):
+        for scope in env.topic_scopes():
             for topic in await env.cluster.list(TOPIC, scope, owner.selector):
                 await env.cluster.delete(TOPIC, topic)
     except ClusterError as error:

@@ -12,6 +12,12 @@ from logwarden_operator.ownership import Child, Owner
 
 COMPONENT = "revision"
 MAX_HISTORY = 20
+PREVIOUS = "previous"
+"""What a rollback names to go one revision back."""
+
+
+class PointerDamagedError(Exception):
+    """Somebody wrote into the revision pointer what it cannot hold."""
 
 
 class PastTraining(BaseModel):
@@ -22,6 +28,8 @@ class PastTraining(BaseModel):
     revision: str
     f1: float | None = None
     job: str
+    uid: str = ""
+    """Of the Job."""
     refusal: str | None = None
 
 
@@ -36,7 +44,6 @@ class Pointer(BaseModel):
 
     active: str | None = None
     latest: str | None = None
-    f1: float | None = None
     trained: str | None = None
     pinned: str | None = None
     requests: int = 0
@@ -44,9 +51,9 @@ class Pointer(BaseModel):
     refusal: str | None = None
     history: list[PastTraining] = Field(default_factory=list)
 
-    def after(self, result: TrainingResult, job: str, trained: str | None) -> Pointer:
+    def after(self, result: TrainingResult, job: str, trained: str | None, uid: str = "") -> Pointer:
         """Return the pointer after a training. A new active revision ends a rollback."""
-        past = PastTraining(revision=result.revision, f1=result.f1, job=job, refusal=result.refusal)
+        past = PastTraining(revision=result.revision, f1=result.f1, job=job, uid=uid, refusal=result.refusal)
         history = [*self.history, past][-MAX_HISTORY:]
         changes: dict[str, Any] = {
             "latest": result.revision,
@@ -55,26 +62,25 @@ class Pointer(BaseModel):
             "history": history,
         }
         if result.active:
-            changes |= {"active": result.revision, "f1": result.f1, "pinned": None}
+            changes |= {"active": result.revision, "pinned": None}
         return self.model_copy(update=changes)
 
     def rolled_back(self, wanted: str) -> Pointer | None:
         """Return the pointer after a rollback to a revision, or to the one before; None where there is none."""
+        if wanted != PREVIOUS:
+            return self._serving(wanted) if wanted in [past.revision for past in self.history] else None
         served = [past.revision for past in self.history if past.refusal is None]
-        if wanted in [past.revision for past in self.history]:
-            return self._serving(wanted)
         current = self.pinned or self.active
         if current not in served or served.index(current) == 0:
             return None
         return self._serving(served[served.index(current) - 1])
 
     def _serving(self, revision: str) -> Pointer:
-        f1 = next(past.f1 for past in reversed(self.history) if past.revision == revision)
-        return self.model_copy(update={"pinned": revision, "active": revision, "f1": f1})
+        return self.model_copy(update={"pinned": revision, "active": revision})
 
-    def knows(self, job: str) -> bool:
+    def knows(self, uid: str) -> bool:
         """Whether the result of a Job was recorded."""
-        return any(past.job == job for past in self.history)
+        return any(past.uid == uid for past in self.history)
 
     def child(self, owner: Owner) -> Child:
         """Return the ConfigMap."""
@@ -89,13 +95,20 @@ def pointer_name(owner: Owner) -> str:
 
 
 def read_pointer(config_map: Child | None) -> Pointer:
-    """Return what the ConfigMap says; a damaged one counts as empty, as a model that was never trained."""
+    """Return what the ConfigMap says; without one the model was never trained.
+
+    Raises
+    ------
+    PointerDamagedError
+        If it cannot be read. What it remembers must not be written over.
+    """
     data: dict[str, str] = (config_map or {}).get("data") or {}
     values: dict[str, Any] = dict(data)
     try:
-        for key in ("f1", "requests", "history"):
+        for key in ("requests", "history"):
             if key in data:
                 values[key] = json.loads(data[key])
         return Pointer.model_validate(values)
     except (ValueError, ValidationError):
-        return Pointer()
+        name = (config_map or {}).get("metadata", {}).get("name", "")
+        raise PointerDamagedError(f"ConfigMap {name} cannot be read: mend it, or delete it to train anew") from None

@@ -36,11 +36,10 @@ class ModelClaim(_Part):
 
 
 class Monitoring(_Part):
-    """Objects of the Prometheus operator and of Grafana."""
+    """Objects of the Prometheus operator."""
 
     enabled: bool = True
     labels: dict[str, str] = Field(default_factory=dict)
-    dashboards: bool = False
 
 
 class Settings(_Part):
@@ -61,6 +60,10 @@ class Settings(_Part):
     network_policies: bool = True
     node_selector: dict[str, str] = Field(default_factory=dict)
     tolerations: list[dict[str, Any]] = Field(default_factory=list)
+
+    def may_hold_topics(self, namespace: str) -> bool:
+        """Whether the operator has rights over KafkaTopics in a namespace."""
+        return not self.watch_namespaces or namespace in (*self.watch_namespaces, *self.kafka_namespaces)
 
     @property
     def home(self) -> str:

@@ -60,17 +60,17 @@ async def bring_about(
         If an object of somebody else has the name of a child, or the API server refuses one. All other children were
         brought about.
     """
-    existing = {_key(child): child for child in observed}
-    wanted = {_key(child) for child in declared}
-    undeclared = [child for child in observed if _key(child) not in wanted]
+    existing = {key(child): child for child in observed}
+    wanted = {key(child) for child in declared}
+    undeclared = [child for child in observed if key(child) not in wanted]
     staying = [
-        child for child in undeclared if child["metadata"]["labels"][COMPONENT] in kept or not _may_go(child, owner)
+        child for child in undeclared if child["metadata"]["labels"][COMPONENT] in kept or not may_go(child, owner)
     ]
     for child in undeclared:
         if child not in staying:
             await cluster.delete(BY_KIND[child["kind"]], child)
     results = await asyncio.gather(
-        *(_ensure(cluster, child, existing.get(_key(child))) for child in declared), return_exceptions=True
+        *(ensure(cluster, child, existing.get(key(child))) for child in declared), return_exceptions=True
     )
     failures = [result for result in results if isinstance(result, BaseException)]
     if failures:
@@ -78,7 +78,14 @@ async def bring_about(
     return [*(result for result in results if isinstance(result, dict)), *staying]
 
 
-async def _ensure(cluster: Cluster, child: Child, existing: Child | None) -> Child:
+async def ensure(cluster: Cluster, child: Child, existing: Child | None) -> Child:
+    """Apply a child where it differs, and return it as it is now.
+
+    Raises
+    ------
+    ChildRefusedError
+        If an object of somebody else has its name, or the API server refuses it.
+    """
     kind = BY_KIND[child["kind"]]
     declared = _signed(child)
     try:
@@ -144,13 +151,17 @@ def _holds(actual: Any, wanted: Any) -> bool:
     return bool(actual == wanted)
 
 
-def _may_go(child: Child, owner: Owner) -> bool:
-    """Whether a child that is not declared is ours to delete: claims are kept, Jobs of a CronJob are the CronJob's."""
-    if child["kind"] == CLAIM.kind or child["metadata"].get("deletionTimestamp"):
+def may_go(child: Child, owner: Owner) -> bool:
+    """Whether a child that is not declared is ours to delete.
+
+    Claims and topics hold data, so they go only with their owner; Jobs of a CronJob are the CronJob's.
+    """
+    if child["kind"] in (CLAIM.kind, TOPIC.kind) or child["metadata"].get("deletionTimestamp"):
         return False
     owners = child["metadata"].get("ownerReferences", [])
     return not owners or any(reference["uid"] == owner.uid for reference in owners)
 
 
-def _key(child: Child) -> Key:
+def key(child: Child) -> Key:
+    """Return what tells a child from all others."""
     return child["kind"], child["metadata"]["namespace"], child["metadata"]["name"]

@@ -27,6 +27,8 @@ class JobState(NamedTuple):
     """When it ended, or was created."""
     message: str
     pods: list[Child]
+    uid: str = ""
+    """Of the Job: one that is made again for the same settings has the same name."""
 
 
 def job_states(jobs: list[Child], pods: list[Child]) -> list[JobState]:
@@ -37,25 +39,27 @@ def job_states(jobs: list[Child], pods: list[Child]) -> list[JobState]:
 
 
 def _state(job: Child, pods: list[Child]) -> JobState:
-    metadata = job["metadata"]
+    metadata, uid = job["metadata"], str(job["metadata"]["uid"])
     for condition in (job.get("status") or {}).get("conditions", []):
         if condition["type"] in ("Complete", "Failed") and condition["status"] == "True":
             time = str(condition.get("lastTransitionTime", ""))
-            return JobState(metadata["name"], condition["type"], time, str(condition.get("message", "")), pods)
-    return JobState(metadata["name"], "Active", metadata["creationTimestamp"], "", pods)
+            return JobState(metadata["name"], condition["type"], time, str(condition.get("message", "")), pods, uid)
+    return JobState(metadata["name"], "Active", metadata["creationTimestamp"], "", pods, uid)
 
 
 def _belongs(pod: Child, job: Child) -> bool:
-    labels = pod["metadata"].get("labels", {})
-    return bool(labels.get("batch.kubernetes.io/job-name") == job["metadata"]["name"])
+    """Whether a pod is of this Job, and not of one before it of the same name."""
+    labels, metadata = pod["metadata"].get("labels", {}), job["metadata"]
+    same = labels.get("batch.kubernetes.io/controller-uid", metadata["uid"]) == metadata["uid"]
+    return bool(same and labels.get("batch.kubernetes.io/job-name") == metadata["name"])
 
 
 def record(pointer: Pointer, states: list[JobState], model: str, hash_: str) -> Pointer:
     """Return the pointer with the results of all Jobs that ended well and were not recorded yet."""
     for state in states:
-        if state.outcome == "Complete" and not pointer.knows(state.name) and (result := result_of(state.pods)):
+        if state.outcome == "Complete" and not pointer.knows(state.uid) and (result := result_of(state.pods)):
             trained = hash_ if state.name == job_name(model, hash_) else None
-            pointer = pointer.after(result, state.name, trained)
+            pointer = pointer.after(result, state.name, trained, state.uid)
     return pointer
 
 
@@ -112,12 +116,15 @@ def _job_condition(state: JobState) -> Condition:
     return false("Trained", "Training", f"Job {state.name} is running")
 
 
-def evaluation_condition(model: AnomalyModel, pointer: Pointer, trained: Condition) -> Condition:
+def evaluation_condition(model: AnomalyModel, pointer: Pointer) -> Condition:
     """Return EvaluationPassed: whether the newest revision may serve."""
     if not model.spec.training.datasets:
         return true("EvaluationPassed", "NotNeeded", "nothing is trained, so nothing is judged")
     if pointer.latest is None:
         return unknown("EvaluationPassed", "NotEvaluated", "no training has ended well yet")
+    if pointer.refusal is not None and (chosen := model.spec.promotion.revision or pointer.pinned):
+        message = f"revision {chosen} was chosen by hand; the gate did not pass {pointer.latest}: {pointer.refusal}"
+        return true("EvaluationPassed", "ChosenByHand", message)
     if pointer.refusal is not None:
         serving = f"; revision {pointer.active} serves on" if pointer.active else ""
         message = f"revision {pointer.latest} was not made active: {pointer.refusal}{serving}"

@@ -1,0 +1,78 @@
+"""Refuse what the schema lets through and a cluster cannot carry out, each with its field and a way out."""
+
+from __future__ import annotations
+
+from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec
+from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden_operator.children.documents import claim_of
+from logwarden_operator.children.pods import GPU, METRICS_PORT
+from logwarden_operator.ownership import Child
+from logwarden_operator.parsing import InvalidSpecError, parse
+
+
+def parse_model(raw: Child) -> AnomalyModel:
+    """Return a model that the operator can train and serve.
+
+    Raises
+    ------
+    InvalidSpecError
+        If it is wrong, or asks for what is not there yet.
+    """
+    model = parse(AnomalyModel, raw)
+    _check_storage(model)
+    for index, dataset in enumerate(model.spec.training.datasets):
+        _check_dataset(f"spec.training.datasets[{index}]", dataset)
+    if model.spec.training.nodes > 1:
+        raise InvalidSpecError("spec.training.nodes: only 1 is possible: several pods do not share a training yet")
+    _check_serving(model)
+    return model
+
+
+def parse_pipeline(raw: Child) -> LogPipeline:
+    """Return a pipeline whose ports can be opened in its pods.
+
+    Raises
+    ------
+    InvalidSpecError
+        If it is wrong.
+    """
+    pipeline = parse(LogPipeline, raw)
+    for index, listener in enumerate(pipeline.spec.collect.syslog.listeners):
+        if listener.port == METRICS_PORT and listener.transport != "UDP":
+            field = f"spec.collect.syslog.listeners[{index}].port"
+            raise InvalidSpecError(f"{field}: {METRICS_PORT} serves the collector's metrics: choose another port")
+    return pipeline
+
+
+def kafka_of(pipeline: LogPipeline) -> KafkaSpec:
+    """Return spec.kafka. One machine does without it, and without a database, so the schema cannot ask for them."""
+    if pipeline.spec.kafka is None:
+        raise InvalidSpecError("spec.kafka: is required in a cluster: name strimzi or bootstrapServers")
+    if pipeline.spec.store.database_secret_ref is None:
+        raise InvalidSpecError("spec.store.databaseSecretRef: is required in a cluster: name a Secret and its key")
+    return pipeline.spec.kafka
+
+
+def _check_storage(model: AnomalyModel) -> None:
+    uri = model.spec.storage.uri
+    if uri is not None and claim_of(uri) is None:
+        raise InvalidSpecError(f"spec.storage.uri: found '{uri}': in a cluster revisions lie in a claim: pvc://CLAIM")
+
+
+def _check_dataset(field: str, dataset: DatasetSpec) -> None:
+    if dataset.uri is None:
+        raise InvalidSpecError(
+            f"{field}.topic: a cluster cannot train from a topic yet: name a claim in uri, pvc://CLAIM"
+        )
+    scheme, separator, _ = dataset.uri.partition("://")
+    if separator and scheme not in ("pvc", "file"):
+        raise InvalidSpecError(f"{field}.uri: found '{dataset.uri}': in a cluster it is pvc:// or file://")
+
+
+def _check_serving(model: AnomalyModel) -> None:
+    serving = model.spec.serving
+    if serving.runtime == "Torch":
+        raise InvalidSpecError("spec.serving.runtime: Torch is not served in a cluster yet: use auto or ONNX")
+    for part in ("limits", "requests"):
+        if GPU in getattr(serving.resources, part):
+            raise InvalidSpecError(f"spec.serving.resources.{part}: remove {GPU}: detectors run on CPU")
