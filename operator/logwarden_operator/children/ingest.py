@@ -35,8 +35,11 @@ from logwarden_operator.ownership import Child
 
 COMPONENT = "ingest"
 REPLICAS = 2
+HTTP_PORT = 8080
+"""Of the pods, whatever port their Service has: they may not bind one below 1024, and 9090 is taken by metrics."""
 ARGS = [
     "run", "ingest", "-f", RESOURCES_FILE, "--secrets", SECRETS_FOLDER, "--metrics-port", str(METRICS_PORT),
+    "--port", str(HTTP_PORT),
 ]  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
     config, config_mount = config_volume(name)
     secrets, secret_mounts = secret_volumes(ingest_secrets(pipeline))
     data, data_mounts = data_volumes()
-    http = {"name": "http", "containerPort": pipeline.spec.collect.http.port, "protocol": "TCP"}
+    http = {"name": "http", "containerPort": HTTP_PORT, "protocol": "TCP"}
     return {
         **placement(context.settings),
         "volumes": [config, *secrets, *data],

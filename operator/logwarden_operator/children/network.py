@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.log_pipeline import LogPipeline
+from logwarden_operator.children.ingest import HTTP_PORT
 from logwarden_operator.children.pods import METRICS_PORT, protocol
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
@@ -26,7 +27,7 @@ def _ports(pipeline: LogPipeline, component: str) -> list[Port]:
             listeners = pipeline.spec.collect.syslog.listeners
             return [*({"port": one.port, "protocol": protocol(one.transport)} for one in listeners), metrics]
         case "ingest":
-            return [{"port": pipeline.spec.collect.http.port, "protocol": "TCP"}, metrics]
+            return [{"port": HTTP_PORT, "protocol": "TCP"}, metrics]
         case _:
             return [metrics]
 
