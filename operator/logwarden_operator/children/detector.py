@@ -1,4 +1,4 @@
-"""The detector: a Deployment on CPU with ONNX Runtime, or on a GPU with torch."""
+"""The detector: a Deployment on CPU with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from logwarden_operator.children.pods import (
     METRICS_PORT,
     RESOURCES_FILE,
     SECRETS_FOLDER,
-    asks_for_gpu,
     compute,
     config_volume,
     data_volumes,
@@ -37,12 +36,6 @@ COMPONENT = "detector"
 ARGS = [
     "run", "detector", "-f", RESOURCES_FILE, "--secrets", SECRETS_FOLDER, "--metrics-port", str(METRICS_PORT),
 ]  # fmt: skip
-
-
-def runs_on_torch(model: AnomalyModel) -> bool:
-    """Whether detectors of this model need the image with torch."""
-    runtime = model.spec.serving.runtime
-    return runtime == "Torch" or (runtime == "auto" and asks_for_gpu(model.spec.serving.resources))
 
 
 def scaled_by_keda(context: Context) -> bool:
@@ -78,7 +71,7 @@ def _pod(pipeline: LogPipeline, model: AnomalyModel, context: Context, name: str
         "containers": [
             container(
                 COMPONENT,
-                images.trainer if runs_on_torch(model) else images.detector,
+                images.detector,
                 images.pull_policy,
                 ARGS,
                 env=environment(data_folder(model)),

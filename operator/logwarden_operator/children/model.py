@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden_operator.children.storage import storage
-from logwarden_operator.children.training import rendezvous, training_config, training_job, training_schedule
+from logwarden_operator.children.training import training_config, training_job, training_schedule
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 from logwarden_operator.revisions import Pointer
@@ -25,7 +25,7 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     children: list[Child] = [] if pointer == Pointer() else [pointer.child(context.owner)]
     children += storage(model, context)
     if model.spec.training.datasets:
-        children += [training_config(model, context), *rendezvous(model, context), *training_schedule(model, context)]
+        children += [training_config(model, context), *training_schedule(model, context)]
         if plan.job:
             children.append(training_job(model, context, plan.hash))
     return children

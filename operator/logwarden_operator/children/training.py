@@ -1,4 +1,4 @@
-"""Training: a Job of one pod, or of several that torchrun joins, and a CronJob for the schedule."""
+"""Training: a Job of one pod, and a CronJob for the schedule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from logwarden_operator.children.documents import (
 from logwarden_operator.children.pods import (
     RESOURCES_FILE,
     USER,
-    asks_for_gpu,
     compute,
     config_volume,
     data_volumes,
@@ -38,18 +37,21 @@ _RETRIES = 3
 _GRACE_SECONDS = 120
 _USER_MISTAKE = 2
 """Exit code of the trainer for what no retry can mend."""
-_RENDEZVOUS_PORT = 29500
+_ABOUT_THE_JOB = ("schedule", "suspend", "resources", "nodes")
+_JOB_LABEL = {"apiVersion": "v1", "fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}
 
 
 def training_hash(model: AnomalyModel, requests: int) -> str:
     """Return the hash of everything that makes a new training worthwhile.
 
     Compute resources, the schedule and the gate do not belong to it; ``requests`` counts the trainings that were asked
-    for by annotation.
+    for by annotation. Defaults are left out, so that a field that a later version adds trains nothing anew.
     """
-    spec = model.spec.model_dump(mode="json", by_alias=True, include={"base", "unit", "training", "threshold"})
-    for field in ("schedule", "suspend", "resources", "nodes"):
-        del spec["training"][field]
+    parts = {"base", "unit", "training", "threshold"}
+    spec = model.spec.model_dump(mode="json", by_alias=True, include=parts, exclude_defaults=True)
+    training = spec.get("training", {})
+    learned = {key: value for key, value in training.items() if key not in _ABOUT_THE_JOB}
+    spec = {key: value for key, value in {**spec, "training": learned}.items() if value}
     return fingerprint([spec, requests])
 
 
@@ -89,19 +91,6 @@ def training_schedule(model: AnomalyModel, context: Context) -> list[Child]:
     return [context.owner.child("batch/v1", "CronJob", f"{context.owner.name}-schedule", COMPONENT, spec=spec)]
 
 
-def rendezvous(model: AnomalyModel, context: Context) -> list[Child]:
-    """Return the headless Service by which the pods of one training find each other before they are ready."""
-    if model.spec.training.nodes == 1 or not model.spec.training.datasets:
-        return []
-    spec = {
-        "clusterIP": "None",
-        "publishNotReadyAddresses": True,
-        "selector": context.owner.pod_selector(COMPONENT),
-        "ports": [{"name": "rendezvous", "port": _RENDEZVOUS_PORT, "targetPort": _RENDEZVOUS_PORT, "protocol": "TCP"}],
-    }
-    return [context.owner.child("v1", "Service", _config_name(context), COMPONENT, spec=spec)]
-
-
 def _config_name(context: Context) -> str:
     return f"{context.owner.name}-{COMPONENT}"
 
@@ -113,10 +102,7 @@ def _queue(model: AnomalyModel) -> dict[str, str]:
 
 
 def _job_spec(model: AnomalyModel, context: Context) -> dict[str, Any]:
-    nodes = model.spec.training.nodes
-    several = {"completionMode": "Indexed", "completions": nodes, "parallelism": nodes} if nodes > 1 else {}
     return {
-        **several,
         "backoffLimit": _RETRIES,
         "podFailurePolicy": {
             "rules": [
@@ -130,11 +116,9 @@ def _job_spec(model: AnomalyModel, context: Context) -> dict[str, Any]:
 
 def _pod(model: AnomalyModel, context: Context) -> dict[str, Any]:
     resources = model.spec.training.resources
-    several = {"subdomain": _config_name(context)} if model.spec.training.nodes > 1 else {}
     volumes, mounts = _volumes(model, context)
     return {
         **placement(context.settings, resources),
-        **several,
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -154,10 +138,7 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
         "image": images.trainer,
         "imagePullPolicy": images.pull_policy,
         "command": _command(model),
-        "env": [
-            *environment(data_folder(model)),
-            *(_torchrun_environment(model, context) if training.nodes > 1 else []),
-        ],
+        "env": [*environment(data_folder(model)), {"name": "JOB_NAME", "valueFrom": {"fieldRef": _JOB_LABEL}}],
         **credentials,
         "resources": compute(training.resources, cpu="1", memory="2Gi"),
         "securityContext": {**restricted_container(), "runAsUser": USER},
@@ -168,33 +149,14 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
 
 
 def _command(model: AnomalyModel) -> list[str]:
-    """Return the command. Checkpoints lie beside the revisions, so that a retried pod goes on where one was killed."""
-    work = f"{data_folder(model)}/training"
+    """Return the command.
+
+    Checkpoints lie beside the revisions, in a folder of the Job's own, so that a retried pod goes on where one was
+    killed and no other training does.
+    """
+    work = f"{data_folder(model)}/training/$(JOB_NAME)"
     arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--result", RESULT_FILE]
-    if model.spec.training.nodes > 1:
-        return ["torchrun", "-m", "logwarden", *arguments]
     return ["logwarden", *arguments]
-
-
-def _torchrun_environment(model: AnomalyModel, context: Context) -> list[dict[str, Any]]:
-    """Return what torchrun reads: its options, each with ``PET_`` before it. Nothing for one pod."""
-    if model.spec.training.nodes == 1:
-        return []
-
-    def field(path: str) -> dict[str, Any]:
-        return {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}
-
-    return [
-        {"name": "JOB_NAME", "valueFrom": field("metadata.labels['batch.kubernetes.io/job-name']")},
-        {"name": "PET_NNODES", "value": str(model.spec.training.nodes)},
-        {"name": "PET_NPROC_PER_NODE", "value": "gpu" if asks_for_gpu(model.spec.training.resources) else "1"},
-        {
-            "name": "PET_NODE_RANK",
-            "valueFrom": field("metadata.annotations['batch.kubernetes.io/job-completion-index']"),
-        },
-        {"name": "PET_MASTER_ADDR", "value": f"$(JOB_NAME)-0.{_config_name(context)}"},
-        {"name": "PET_MASTER_PORT", "value": str(_RENDEZVOUS_PORT)},
-    ]
 
 
 def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
