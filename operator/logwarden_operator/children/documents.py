@@ -64,7 +64,8 @@ def pod_documents(
 ) -> str:
     """Return both documents as YAML for a pod's file.
 
-    Claims become folders, a Strimzi cluster becomes its address, and ``pinned`` is the revision that has to be served.
+    Claims become folders, a Strimzi cluster becomes its address, and ``pinned`` is the revision that has to be served
+    where the model names none itself.
     """
     documents = []
     if model is not None:
@@ -82,7 +83,7 @@ def _model_document(model: AnomalyModel, namespace: str, pinned: str | None) -> 
     for dataset in spec.get("training", {}).get("datasets", []):
         if found := claim_of(dataset.get("uri", "")):
             dataset["uri"] = f"file://{dataset_folder(found.name)}/{found.path}".rstrip("/")
-    if pinned is not None:
+    if pinned is not None and model.spec.promotion.revision is None:
         spec["promotion"] = {**spec.get("promotion", {}), "revision": pinned}
     return document
 
