@@ -147,7 +147,7 @@ def _privileges(pipeline: LogPipeline) -> dict[str, Any]:
 def _volumes(pipeline: LogPipeline, context: Context, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Return volumes and mounts. Buffer and persist file outlive the pod; each pipeline has a folder of its own."""
     buffer = pipeline.spec.collect.buffer
-    folder = f"{buffer.path.rstrip('/')}/{context.owner.namespace}-{context.owner.name}"
+    folder = f"{buffer.path.rstrip('/')}/{context.owner.namespace}/{context.owner.name}"
     secrets, secret_mounts = secret_volumes(collector_secrets(pipeline))
     volumes: list[dict[str, Any]] = [
         {"name": "config", "configMap": {"name": name}},

@@ -10,6 +10,8 @@ from logwarden_operator.ownership import COMPONENT, OWNER_KIND, OWNER_NAME, Chil
 
 _GROUP = "monitoring.coreos.com/v1"
 _NAME = "monitoring"
+_COMPONENTS = ("collector", "ingest", "detector")
+"""All that there can be: what runs is found by its labels, also while its model has a mistake."""
 
 
 def monitoring(pipeline: LogPipeline, context: Context, components: list[str]) -> list[Child]:
@@ -18,7 +20,7 @@ def monitoring(pipeline: LogPipeline, context: Context, components: list[str]) -
         return []
     children = []
     if context.has(POD_MONITOR):
-        children.append(_pod_monitor(context, components))
+        children.append(_pod_monitor(context))
     if context.has(PROMETHEUS_RULE):
         children.append(_rules(pipeline, context))
     return children
@@ -30,9 +32,9 @@ def _child(context: Context, kind: str, spec: dict[str, Any]) -> Child:
     return child
 
 
-def _pod_monitor(context: Context, components: list[str]) -> Child:
+def _pod_monitor(context: Context) -> Child:
     owner = context.owner
-    chosen = {"key": COMPONENT, "operator": "In", "values": components}
+    chosen = {"key": COMPONENT, "operator": "In", "values": list(_COMPONENTS)}
     spec = {
         "selector": {
             "matchLabels": {OWNER_KIND: owner.kind, OWNER_NAME: owner.name},
