@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from logwarden.api.base import Resources
+from logwarden_operator.children.quantities import canonical
 from logwarden_operator.settings import Settings
 
 RESOURCES_FILE = "/etc/logwarden/resources.yaml"
@@ -69,7 +70,7 @@ def compute(resources: Resources, **defaults: str) -> Values:
 
 def _texts(quantities: dict[str, Any]) -> dict[str, str]:
     """Return quantities as the API server gives them back, so that nothing looks changed."""
-    return {name: str(value) for name, value in quantities.items()}
+    return {name: canonical(str(value)) for name, value in quantities.items()}
 
 
 def data_volumes() -> tuple[list[Values], list[Values]]:
