@@ -35,7 +35,6 @@ seccompProfile: {type: RuntimeDefault}
 
 {{- /* What the operator reads at its start: src of the fields is logwarden_operator/settings.py. */ -}}
 {{- define "logwarden.settings" -}}
-{{- $image := dict "root" . -}}
 namespace: {{ .Release.Namespace }}
 watchNamespaces: {{ toJson .Values.operator.watchNamespaces }}
 kafkaNamespaces: {{ toJson .Values.operator.kafkaNamespaces }}
