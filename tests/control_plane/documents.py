@@ -13,14 +13,22 @@ apiVersion: logwarden.dev/v1alpha1
 kind: AnomalyModel
 metadata: {name: campus}
 """
-TRAINED = """
+HISTORY = """
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: history}
+spec:
+  accessModes: [ReadOnlyMany]
+  resources: {requests: {storage: 1Gi}}
+"""
+TRAINED = f"""{HISTORY}---
 apiVersion: logwarden.dev/v1alpha1
 kind: AnomalyModel
-metadata: {name: campus}
+metadata: {{name: campus}}
 spec:
   training:
     datasets:
-      - {uri: "s3://logs/2026/10/"}
+      - {{uri: "pvc://history/2026/10"}}
 """
 PIPELINE = """
 apiVersion: logwarden.dev/v1alpha1

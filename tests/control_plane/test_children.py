@@ -6,11 +6,14 @@ import pytest
 
 from logwarden.api.load import load_pipelines, load_resources
 from logwarden.kafka.settings import group_of
-from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, documents, find, made
+from logwarden_operator.children.documents import pod_documents
+from logwarden_operator.children.quantities import canonical
+from logwarden_operator.children.training import training_hash
+from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, documents, find, made, resources
 
 SMALL = (GOLDEN / "small.input.yaml").read_text()
 FULL = (GOLDEN / "full.input.yaml").read_text()
-SEVERAL_NODES = (GOLDEN / "several-nodes.input.yaml").read_text()
+SCHEDULED = (GOLDEN / "scheduled.input.yaml").read_text()
 
 
 @pytest.mark.parametrize("case", cases())
@@ -57,7 +60,7 @@ def test_secrets_are_files_and_no_variables() -> None:
 
 
 def test_everything_but_the_collector_is_restricted() -> None:
-    for child in children_of(FULL) + children_of(SEVERAL_NODES):
+    for child in children_of(FULL) + children_of(SCHEDULED):
         pod = (child.get("spec") or {}).get("template", {}).get("spec")
         if pod is None or child["kind"] == "DaemonSet":
             continue
@@ -76,7 +79,7 @@ def test_a_collector_has_time_to_leave_its_transaction_and_keeps_its_buffer_on_t
     pod = find(children_of(SMALL), "DaemonSet", "small-collector")["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] >= 75
     buffer = next(volume for volume in pod["volumes"] if volume["name"] == "buffer")
-    assert buffer["hostPath"]["path"] == "/var/lib/logwarden/netops-small"
+    assert buffer["hostPath"]["path"] == "/var/lib/logwarden/netops/small"
     node = next(one for one in pod["containers"][0]["env"] if one["name"] == "NODE_NAME")
     assert node["valueFrom"]["fieldRef"]["fieldPath"] == "spec.nodeName"
 
@@ -116,12 +119,9 @@ def test_training_reads_its_data_sets_where_they_are_mounted() -> None:
     assert mounts["/data/history"]["readOnly"] is True
 
 
-def test_a_gpu_brings_its_limit_toleration_and_the_image_with_torch() -> None:
-    pod = find(children_of(FULL, images={"trainer": "t:1"}), "Deployment", "campus-detector")["spec"]["template"][
-        "spec"
-    ]
-    assert pod["containers"][0]["image"] == "t:1"
-    assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1"}
+def test_a_gpu_brings_its_limit_and_toleration() -> None:
+    pod = next(child for child in children_of(SCHEDULED) if child["kind"] == "Job")["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "16Gi"}
     assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
 
 
@@ -142,34 +142,67 @@ def test_keda_alone_decides_the_number_of_detectors_where_it_is() -> None:
     assert trigger["metadata"]["activationLagThreshold"] == "6"
 
 
-def test_several_nodes_train_as_an_indexed_job_that_finds_itself() -> None:
-    children = children_of(SEVERAL_NODES)
-    job = next(child for child in children if child["kind"] == "Job")
-    assert (job["spec"]["completionMode"], job["spec"]["completions"], job["spec"]["parallelism"]) == ("Indexed", 2, 2)
-    service = find(children, "Service", "wan-training")
-    assert service["spec"]["clusterIP"] == "None"
-    assert service["spec"]["publishNotReadyAddresses"] is True
-    assert job["spec"]["template"]["spec"]["subdomain"] == "wan-training"
+def test_each_job_has_checkpoints_of_its_own_and_the_queue_of_its_model() -> None:
+    job = next(child for child in children_of(SCHEDULED) if child["kind"] == "Job")
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    assert "/var/lib/logwarden/claim/wan/training/$(JOB_NAME)" in container["command"]
+    assert any(one["name"] == "JOB_NAME" for one in container["env"])
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+
+
+def test_a_default_that_is_written_out_trains_nothing_anew() -> None:
+    bare, _ = resources(SCHEDULED)
+    written, _ = resources(SCHEDULED.replace("  training:\n", "  unit: {kind: Window}\n  training:\n    epochs: 3\n"))
+    other, _ = resources(SCHEDULED.replace("  training:\n", "  training:\n    epochs: 4\n"))
+    assert bare is not None
+    assert written is not None
+    assert other is not None
+    assert training_hash(bare, 0) == training_hash(written, 0) != training_hash(other, 0)
+
+
+def test_a_revision_in_the_spec_goes_before_a_rollback() -> None:
+    model, _ = resources("apiVersion: logwarden.dev/v1alpha1\nkind: AnomalyModel\nmetadata: {name: m}\n"
+                         "spec: {promotion: {revision: aaaaaaaaaaaa}}\n")  # fmt: skip
+    assert "aaaaaaaaaaaa" in pod_documents(model, None, "n", "b" * 12)
+    assert "b" * 12 not in pod_documents(model, None, "n", "b" * 12)
+
+
+def test_the_endpoint_needs_no_right_to_bind_its_port() -> None:
+    children = children_of(FULL.replace("http: {enabled: true", "http: {enabled: true, port: 443"))
+    container = find(children, "Deployment", "campus-ingest")["spec"]["template"]["spec"]["containers"][0]
+    assert container["ports"][0]["containerPort"] == 8080
+    assert "--port 8080" in " ".join(container["command"])
+    assert find(children, "Service", "campus-ingest")["spec"]["ports"][0]["port"] == 443
+    policy = find(children, "NetworkPolicy", "campus-ingest")["spec"]["ingress"][0]["ports"]
+    assert {"port": 8080, "protocol": "TCP"} in policy
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [("1000m", "1"), ("0.5", "500m"), ("1024Mi", "1Gi"), ("1000", "1k"), ("1.5Gi", "1536Mi"), ("1e3", "1e3"),
+     ("512Mi", "512Mi"), ("0", "0"), ("2", "2"), ("100Ki", "100Ki")],
+)  # fmt: skip
+def test_quantities_look_as_the_api_server_gives_them_back(given: str, wanted: str) -> None:
+    assert canonical(given) == wanted
 
 
 def test_what_does_not_change_the_model_trains_no_new_one() -> None:
     def job(text: str) -> str:
         return next(str(child["metadata"]["name"]) for child in children_of(text) if child["kind"] == "Job")
 
-    assert job(SEVERAL_NODES) == job(SEVERAL_NODES.replace("memory: 16Gi", "memory: 32Gi").replace("0 3", "0 4"))
-    assert job(SEVERAL_NODES) != job(SEVERAL_NODES.replace("2026/10", "2026/11"))
+    assert job(SCHEDULED) == job(SCHEDULED.replace("memory: 16Gi", "memory: 32Gi").replace("0 3", "0 4"))
+    assert job(SCHEDULED) != job(SCHEDULED.replace("2026/10", "2026/11"))
 
 
 def test_revisions_outlive_the_resource() -> None:
-    claim = find(children_of(SEVERAL_NODES), "PersistentVolumeClaim", "wan")
+    claim = find(children_of(SCHEDULED), "PersistentVolumeClaim", "wan")
     assert "ownerReferences" not in claim["metadata"]
 
 
 def test_names_stay_within_the_limits_of_kubernetes() -> None:
     long = "a" * 40
     for child in children_of(FULL.replace("campus", long), available=ALL_CRDS) + children_of(
-        SEVERAL_NODES.replace("wan", long)
+        SCHEDULED.replace("wan", long)
     ):
         limit = {"CronJob": 52, "KafkaTopic": 253}.get(child["kind"], 63)
         assert len(child["metadata"]["name"]) <= limit

@@ -12,10 +12,13 @@ from logwarden_operator.cluster import ClusterError
 from logwarden_operator.conditions import changed, false, merged, ready, true
 from logwarden_operator.health import failure, pod_cause, workload_condition
 from logwarden_operator.ownership import Child, Owner
-from logwarden_operator.revisions import Pointer, read_pointer
-from logwarden_operator.sync import differs
+from logwarden_operator.revisions import Pointer, PointerDamagedError, read_pointer
+from logwarden_operator.sync import differs, may_go
+from logwarden_operator.trainings import evaluation_condition
 from logwarden_operator.usage import Usage
 from logwarden_operator.workqueue import Key, WorkQueue
+from tests.control_plane.builders import resources
+from tests.control_plane.documents import TRAINED
 
 OWNER = Owner("AnomalyModel", "netops", "campus", "uid")
 KEY = Key("LogPipeline", "netops", "campus")
@@ -48,9 +51,10 @@ class TestThePointer:
         pointer = Pointer().after(result("a"), "job-1", "hash").model_copy(update={"requests": 3, "request": "x"})
         assert read_pointer(pointer.child(OWNER)) == pointer
 
-    @pytest.mark.parametrize("data", [{"history": "no json"}, {"requests": '"many"'}, {"f1": "{}"}])
-    def test_a_damaged_one_counts_as_empty(self, data: dict[str, str]) -> None:
-        assert read_pointer({"data": data}) == Pointer()
+    @pytest.mark.parametrize("data", [{"history": "no json"}, {"requests": '"many"'}])
+    def test_a_damaged_one_is_not_taken_for_an_empty_one(self, data: dict[str, str]) -> None:
+        with pytest.raises(PointerDamagedError, match="ConfigMap campus-revision"):
+            read_pointer({"metadata": {"name": "campus-revision"}, "data": data})
 
     def test_a_refused_revision_leaves_the_active_one(self) -> None:
         pointer = Pointer().after(result("a"), "job-1", "h1").after(result("b", active=False), "job-2", "h2")
@@ -60,7 +64,7 @@ class TestThePointer:
         pointer = Pointer().after(result("a", f1=0.8), "job-1", "h1").after(result("b"), "job-2", "h2")
         back = pointer.rolled_back("previous")
         assert back is not None
-        assert (back.active, back.pinned, back.f1) == ("a" * 12, "a" * 12, 0.8)
+        assert (back.active, back.pinned) == ("a" * 12, "a" * 12)
         assert back.rolled_back("previous") is None
         assert back.after(result("c"), "job-3", "h3").pinned is None
 
@@ -71,6 +75,29 @@ class TestThePointer:
         back = pointer.rolled_back("a" * 12)
         assert back is not None
         assert back.pinned == "a" * 12
+        assert pointer.rolled_back("d" * 12) is None
+
+    def test_a_job_made_again_under_its_name_is_another_training(self) -> None:
+        pointer = Pointer().after(result("a"), "job-1", "h1", "uid-1")
+        assert pointer.knows("uid-1")
+        assert not pointer.knows("uid-2")
+
+    def test_a_revision_chosen_by_hand_needs_no_gate(self) -> None:
+        model, _ = resources(TRAINED.partition("---")[2])
+        assert model is not None
+        pointer = Pointer().after(result("a"), "job-1", "h1").after(result("b", active=False), "job-2", "h2")
+        assert evaluation_condition(model, pointer).reason == "GateRefused"
+        chosen = pointer.rolled_back("b" * 12)
+        assert chosen is not None
+        assert evaluation_condition(model, chosen).reason == "ChosenByHand"
+
+
+class TestWhatMayGo:
+    @pytest.mark.parametrize(
+        ("kind", "wanted"), [("Service", True), ("KafkaTopic", False), ("PersistentVolumeClaim", False)]
+    )
+    def test_data_outlives_an_edit(self, kind: str, wanted: bool) -> None:
+        assert may_go({"kind": kind, "metadata": {}}, OWNER) is wanted
 
 
 class TestConditions:
@@ -94,13 +121,20 @@ def deployment(**status: Any) -> Child:
     return {"kind": "Deployment", "metadata": {"name": "d", "generation": 2}, "spec": {"replicas": 2}, "status": status}
 
 
+def counted(replicas: int, *, ready: int, updated: int) -> Child:
+    return {"observedGeneration": 2, "replicas": replicas, "readyReplicas": ready, "updatedReplicas": updated}
+
+
 class TestHealth:
     @pytest.mark.parametrize(
         ("status", "wanted"),
         [
             ({"observedGeneration": 1, "readyReplicas": 2, "updatedReplicas": 2}, ("Unknown", "Progressing")),
-            ({"observedGeneration": 2, "readyReplicas": 2, "updatedReplicas": 1}, ("False", "Progressing")),
-            ({"observedGeneration": 2, "readyReplicas": 2, "updatedReplicas": 2}, ("True", "Available")),
+            (counted(2, ready=2, updated=1), ("False", "Progressing")),
+            # The new pod crashes: all that are ready are of before.
+            (counted(3, ready=2, updated=1), ("False", "Progressing")),
+            (counted(3, ready=2, updated=2), ("False", "Progressing")),
+            (counted(2, ready=2, updated=2), ("True", "Available")),
             (
                 {"observedGeneration": 2,
                  "conditions": [{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}]},

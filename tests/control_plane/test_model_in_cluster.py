@@ -139,7 +139,7 @@ def test_a_rollback_by_annotation_reaches_the_detectors(server: ApiServer, opera
 @pytest.mark.parametrize(
     ("code", "said", "why", "wanted", "words"),
     [
-        (2, "spec.training.datasets[0]: s3://logs/2026/10/: no such bucket", "Error", "JobFailed", "no such bucket"),
+        (2, "spec.training.datasets[0]: pvc://history/2026/10: no such folder", "Error", "JobFailed", "no such folder"),
         (137, "", "OOMKilled", "OOMKilled", "resources.limits.memory"),
     ],
 )
@@ -183,10 +183,38 @@ def test_a_schedule_becomes_a_cron_job_and_its_results_count(
     assert "campus-schedule-1" in jobs(server, namespace)
 
 
+def test_settings_that_come_back_are_trained_again(server: ApiServer, operator: Operator, namespace: str) -> None:
+    results = (FIRST, SECOND, FIRST.model_copy(update={"revision": "dddddddddddd"}))
+    past: tuple[str, ...] = ()
+    for month, result in zip(("10", "11", "10"), results, strict=True):
+        apply(server, namespace, TRAINED.replace("2026/10", f"2026/{month}"))
+        job = training(server, operator, namespace, past)
+        finish(server, namespace, job, result)
+        eventually(lambda: model(server, namespace)["status"]["activeRevision"] == result.revision, "it", operator)  # noqa: B023
+        assert model(server, namespace)["status"]["phase"] == "Ready"
+        server.kubectl("delete", "pod", f"{job}-pod", "-n", namespace, "--force")
+        past = (job,)
+
+
+def test_an_annotation_is_heard_once_though_another_child_is_refused(
+    server: ApiServer, operator: Operator, namespace: str
+) -> None:
+    refused = TRAINED.replace("training:", 'training:\n    schedule: "99 99 * * *"')
+    apply(server, namespace, refused)
+    eventually(lambda: reason(server, namespace, "Ready") == "Refused", "Refused", operator)
+    server.kubectl("annotate", "amodel", "campus", "-n", namespace, "logwarden.dev/retrain=now")
+    eventually(
+        lambda: "logwarden.dev/retrain" not in model(server, namespace)["metadata"].get("annotations", {}),
+        "an answer",
+        operator,
+    )
+    assert server.get("cm", "campus-revision", "-n", namespace)["data"]["requests"] == "1"
+
+
 def test_a_claim_that_is_not_there_is_named_before_anything_starts(
     server: ApiServer, operator: Operator, namespace: str
 ) -> None:
-    apply(server, namespace, TRAINED.replace("s3://logs/2026/10/", "pvc://history/2026"))
+    apply(server, namespace, TRAINED.replace("pvc://history/2026/10", "pvc://nowhere/2026"))
     eventually(lambda: reason(server, namespace, "DataAvailable") == "ClaimMissing", "ClaimMissing", operator)
-    assert "claim history" in condition(model(server, namespace), "DataAvailable")["message"]
+    assert "claim nowhere" in condition(model(server, namespace), "DataAvailable")["message"]
     assert jobs(server, namespace) == []

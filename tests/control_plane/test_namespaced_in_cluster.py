@@ -61,6 +61,18 @@ def test_it_goes_on_after_the_api_server_was_away(narrow: Operator) -> None:
     eventually(lambda: server.get("deploy", "later-detector", "-n", "mine"), "made again", narrow, seconds=120)
 
 
+def test_a_kafka_out_of_reach_is_named(narrow: Operator) -> None:
+    kafka = "kafka: {strimzi: {cluster: main, namespace: other}}"
+    text = PIPELINE.replace('kafka: {bootstrapServers: "kafka.example:9092"}', kafka).replace(
+        "name: campus}\nspec", "name: far}\nspec"
+    )
+    apply(narrow.server, "mine", MODEL, text)
+    eventually(lambda: condition(narrow.server.get("lpipe", "far", "-n", "mine"), "Ready"), "a status", narrow)
+    found = condition(narrow.server.get("lpipe", "far", "-n", "mine"), "ConfigValid")
+    assert found["reason"] == "NamespaceNotWatched"
+    assert "operator.kafkaNamespaces" in found["message"]
+
+
 def test_its_heartbeat_comes_back(narrow: Operator) -> None:
     assert narrow.server.get("cm", "logwarden-operator-heartbeat", "-n", "mine")
     assert narrow.get("/healthz") == "ok\n"

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from tests.control_plane.builders import GOLDEN
-from tests.control_plane.documents import apply, make_secret
+from tests.control_plane.documents import HISTORY, apply, make_secret
 from tests.control_plane.running import OPERATOR_USER, Operator, condition, eventually
 from tests.services.apiserver import ApiServer
 
@@ -36,7 +36,7 @@ def test_a_new_operator_writes_nothing_and_repairs_what_happened_meanwhile(
 ) -> None:
     for name in SECRETS:
         make_secret(server, namespace, name)
-    apply(server, namespace, *(path.read_text() for path in sorted(GOLDEN.glob("*.input.yaml"))))
+    apply(server, namespace, HISTORY, *(path.read_text() for path in sorted(GOLDEN.glob("*.input.yaml"))))
     for name in ("small", "campus"):
         eventually(lambda: condition(server.get("lpipe", name, "-n", namespace), "Ready"), "a status", operator)  # noqa: B023
     eventually(lambda: server.get("job", "-n", namespace)["items"], "a training", operator)

@@ -35,6 +35,9 @@ WRONG_PIPELINES = {
     "spec.kafka.tls.caSecretRef": PIPELINE.replace(
         '"kafka.example:9092"', '"k:9092", tls: {caSecretRef: {name: none, key: ca.crt}}'
     ),
+    "spec.collect.syslog.listeners[0].port": PIPELINE.replace(
+        "transport: UDP, port: 5514", "transport: TCP, port: 9090"
+    ),
     "spec.collect.buffer.size": PIPELINE.replace("collect:", "collect:\n    buffer: {size: 1Mi}"),
 }
 WRONG_MODELS = {
@@ -45,7 +48,12 @@ WRONG_MODELS = {
     "spec.explanation.openAI.apiKeySecretRef": MODEL
     + 'spec: {explanation: {openAI: {url: "http://a", model: b, apiKeySecretRef: {name: none, key: k}}}}\n',
     "spec.storage.uri": MODEL + 'spec: {storage: {uri: "file:///srv/models"}}\n',
-    "claim nowhere": TRAINED.replace("s3://logs/2026/10/", "pvc://nowhere/x"),
+    "spec.training.nodes": TRAINED.replace("training:", "training:\n    nodes: 2"),
+    "spec.training.datasets[0].uri": TRAINED.replace("pvc://history/2026/10", "s3://logs/2026/10/"),
+    "spec.training.datasets[0].topic": MODEL + "spec: {training: {datasets: [{topic: {last: 7d}}]}}\n",
+    "spec.serving.runtime": MODEL + "spec: {serving: {runtime: Torch}}\n",
+    "spec.serving.resources.limits": MODEL + "spec: {serving: {resources: {limits: {nvidia.com/gpu: 1}}}}\n",
+    "claim nowhere": TRAINED.replace("pvc://history/2026/10", "pvc://nowhere/x"),
 }
 
 
