@@ -163,6 +163,7 @@ def test_a_mistake_in_the_model_does_not_stop_the_detectors(
 ) -> None:
     apply(server, running, MODEL + 'spec: {unit: {kind: Session, session: {key: "(unclosed"}}}\n')
     eventually(lambda: reason(server, running, "DetectorReady") == "ModelInvalid", "ModelInvalid", operator)
+    assert pipeline(server, running)["status"]["activeRevision"] == "builtin"
     assert "deployment.apps/campus-detector" in names(server, running)
     server.kubectl("delete", "amodel", "campus", "-n", running)
     eventually(lambda: "deployment.apps/campus-detector" not in names(server, running), "no detector", operator)
