@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from logwarden.api.record import AnomalyRecord
@@ -67,6 +68,25 @@ def test_every_line_is_counted_once(whole: Outcome, recording: Recording) -> Non
     lines = sum(len(batch.lines) for batch in recording.batches())
     assert whole.lines == lines
     assert sum(slot.lines for slot in whole.activity) + len(whole.rejected) == lines
+
+
+def test_records_of_hosts_and_programs_with_broken_names_can_be_sent(
+    whole: Outcome, model: DetectionModel, recording: Recording
+) -> None:
+    first = next(record for record in whole.records if record.source.app)
+    host, app = first.source.host, first.source.app
+
+    def break_names(batch: Batch) -> Batch:
+        lines = [
+            line.replace(f" {host} ", f" {host}\udcff ").replace(f" {app}", f" {app}\udcfe") for line in batch.lines
+        ]
+        return replace(batch, lines=lines)
+
+    records = run(Detector(model, "test"), map(break_names, recording.batches())).records
+    for record in records:
+        orjson.dumps(record.to_json())
+    assert f"{host}\\xff" in {record.source.host for record in records}
+    assert any("\\xfe" in (record.source.app or "") for record in records)
 
 
 @pytest.mark.parametrize("size", [7, 500])

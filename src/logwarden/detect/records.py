@@ -106,9 +106,9 @@ class RecordMaker:
                     told.append(parsed)
         severities = [line.severity for line in told if line.severity is not None]
         return LogSource(
-            host=unit.host,
+            host=_printable(unit.host),
             address=address,
-            app=told[0].app or None if told else None,
+            app=_printable(told[0].app) or None if told else None,
             facility=told[0].facility if told else None,
             severity=min(severities, default=None),
         )
@@ -121,6 +121,7 @@ class RecordMaker:
                 facts["nearest"] = self._model.templates.known[nearest[0]]
         elif finding.kind is EvidenceKind.UNLIKELY_TEXT:
             facts["tokens"] = self._surprising_words(str(facts["template"]))
+        facts = {name: _printable(fact) if isinstance(fact, str) else fact for name, fact in facts.items()}
         return Evidence(kind=finding.kind, channel=channel, score=to_score(surprise), facts=facts)
 
     def _find_surprising_words(self, text: str) -> str:
