@@ -92,7 +92,12 @@ def test_what_is_no_url_of_a_database_is_a_mistake_of_the_input(url: str) -> Non
 
 @pytest.mark.parametrize(
     "url",
-    ["foo://ann:s3cr3t@h/db", "postgresql://ann:s3cr3t@h:bad/db", "postgresql://ann:s3cr3t/signs@h:bad/db"],
+    [
+        "foo://ann:s3cr3t@h/db",
+        "postgresql://ann:s3cr3t@h:bad/db",
+        "postgresql://ann:s3cr3t/signs@h:bad/db",
+        "postgresql://ann@127.0.0.1:1/db?password=s3cr3t&sslpassword=signs",
+    ],
 )
 def test_a_password_is_never_shown(url: str) -> None:
     message = complaint(url)

@@ -16,6 +16,7 @@ from logwarden.store.errors import StoreError, explain_failure
 from logwarden.store.migrations import HEAD, upgrade
 
 KINDS: Final = ("sqlite", "postgresql")
+_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
 
 
 def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
@@ -29,7 +30,7 @@ def connect(url_or_path: str | Path, *, read_only: bool) -> tuple[Engine, str]:
         If the URL is none.
     """
     url = _parse(url_or_path)
-    shown = url.render_as_string(hide_password=True)
+    shown = _show(url)
     if url.get_backend_name() == "sqlite":
         sqlite.prepare_file(url, read_only=read_only)
     engine = _create(url, shown, read_only=read_only)
@@ -85,6 +86,12 @@ def _parse(url_or_path: str | Path) -> URL:
         return postgresql.with_driver(make_url(text_form))
     except (ArgumentError, ValueError) as error:
         raise _unknown_url(_without_password(text_form)) from error
+
+
+def _show(url: URL) -> str:
+    """Return the URL without its passwords; libpq takes them among the options, too."""
+    secrets = dict.fromkeys(_SECRET_OPTIONS & url.query.keys(), "***")
+    return url.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
 def _unknown_url(shown: str) -> InvalidInputError:
