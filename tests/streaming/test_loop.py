@@ -134,6 +134,29 @@ def test_results_wait_while_the_store_refuses(
     assert contents(tmp_path / "store.db") == contents(tmp_path / "whole.db")
 
 
+def test_a_commit_whose_answer_was_lost_is_not_taken_for_one_of_another_process(
+    tmp_path: Path, new_loop: NewLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store.open(tmp_path / "whole.db") as store:
+        run_to_the_end(new_loop(store))
+    with Store.open(tmp_path / "store.db") as store:
+        loop = new_loop(store, commit_seconds=0.0)
+        whole_commit = store.commit
+
+        def lose_the_answer(*arguments: Any, **options: Any) -> None:
+            monkeypatch.setattr(store, "commit", whole_commit)
+            whole_commit(*arguments, **options)
+            raise StoreError("the connection broke")
+
+        monkeypatch.setattr(store, "commit", lose_the_answer)
+        while not loop.problem and loop.step(0):
+            pass
+        assert loop.problem == "the connection broke"
+        run_to_the_end(loop)
+        assert loop.problem == ""
+    assert contents(tmp_path / "store.db") == contents(tmp_path / "whole.db")
+
+
 def test_a_commit_tells_what_it_stored(tmp_path: Path, new_loop: NewLoop) -> None:
     told: list[tuple[Outcome, int]] = []
     with Store.open(tmp_path / "store.db") as store:

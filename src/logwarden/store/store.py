@@ -26,7 +26,7 @@ from logwarden.store.values import (
     RejectedRow,
     Totals,
 )
-from logwarden.store.writer import Writer
+from logwarden.store.writer import PATIENCE_SECONDS, Writer
 
 __all__ = ["CheckpointMovedError", "Store", "StoreError"]
 
@@ -96,6 +96,7 @@ class Store:
         state: bytes | None = None,
         expected: Mapping[str, int] | None = None,
         counts: Mapping[str, int] | None = None,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         """Keep the results of a step and how far the consumer has come, in one transaction.
 
@@ -119,6 +120,8 @@ class Store:
             The positions that this consumer stored last, of a consumer whose work may pass to another process.
         counts
             What to add to the store's counters, by name.
+        patience
+            So long a PostgreSQL that is away is waited for, seconds.
 
         Raises
         ------
@@ -132,7 +135,7 @@ class Store:
             writes.write_outcome(connection, outcome, counts or {})
             writes.write_checkpoint(connection, consumer, positions, state)
 
-        self._write(work)
+        self._write(work, patience=patience)
 
     def checkpoint(self, consumer: str) -> Checkpoint:
         """Return how far a consumer has come; an unknown consumer is at the beginning."""

@@ -213,6 +213,14 @@ class DetectorLoop:
             self._publish(self._pending)
             self._published = True
         positions = {self._track.stream: self._position, self._track.place: self.place}
+        try:
+            self._store_at(positions)
+        except CheckpointMovedError:
+            if not self._is_stored(positions):
+                raise
+        self._stored = positions
+
+    def _store_at(self, positions: dict[str, int]) -> None:
         self._store.commit(
             self._pending,
             consumer=self._track.consumer,
@@ -220,8 +228,15 @@ class DetectorLoop:
             state=self._detector.snapshot(),
             expected=self._stored,
             counts=self._counts,
+            patience=0.0,  # the loop tries again itself, and whoever watches it sees that it lives
         )
-        self._stored = positions
+
+    def _is_stored(self, positions: dict[str, int]) -> bool:
+        """Whether the commit before, whose answer was lost, had stored the same."""
+        if not self.problem:
+            return False
+        stored = self._store.checkpoint(self._track.consumer).positions
+        return all(stored.get(name) == at for name, at in positions.items())
 
     def _take(self, item: Item) -> None:
         if isinstance(item, Batch):

@@ -91,7 +91,7 @@ class PartitionedDetection:
         """Since the start, by stage and partition: ``stored`` and ``rejected`` lines, ``anomalies``, ``lost`` lines."""
         self.latency = Latency()
         self.beat = time.monotonic()
-        """When the last step ended, on the monotonic clock."""
+        """When something was done last, on the monotonic clock."""
         self.ends = EndWatch(settings)
         self._settings = settings
         self._topic = settings.topic.name
@@ -183,6 +183,7 @@ class PartitionedDetection:
             if number in ends:
                 one.source.pass_time(ends[number].end, ends[number].asked)
             one.loop.step(0)
+            self.beat = time.monotonic()
         self._report_if_due()
         return bool(messages)
 
