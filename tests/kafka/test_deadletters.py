@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import confluent_kafka
 import pytest
 
 from logwarden.cli import root
+from logwarden.kafka.deadletters import read_dead_letters
 from logwarden.kafka.producer import Producer
+from logwarden.sources.base import KEPT_OF_REJECTED
 from logwarden.store import Store
 from tests.services.kafka import Broker
 
@@ -88,3 +92,23 @@ def test_no_topic_is_one_clear_error(broker: Broker, run: Run, tmp_path: Path) -
     result = run("deadletters", "list", "-f", write_pipeline(tmp_path, broker, "nothing"))
     assert (result.code, result.stderr.count("\n")) == (1, 1)
     assert f"topic nothing.dlq at {broker.bootstrap_servers}: Unknown topic or partition" in result.stderr
+
+
+def test_a_message_that_is_too_large_with_its_headers_becomes_a_dead_letter_in_part(
+    broker: Broker, detector: Start, run: Run, tmp_path: Path
+) -> None:
+    file = write_pipeline(tmp_path, broker, "large")
+    running = detector(file, tmp_path / "large.db")
+    wait_until(lambda: running.said("reading on at offset"))
+    config = {**settings_for(broker, "large").client(), "message.max.bytes": 10_000_000}
+    client = confluent_kafka.Producer(config)
+    value = random.Random(1).randbytes(1_048_500)  # a broker takes 1,048,588 with all around it
+    failures: list[object] = []
+    client.produce("large", value, b"10.0.0.1", on_delivery=lambda error, _: failures.append(error))
+    client.flush(SECONDS)
+    assert failures == [None]
+    wait_until(lambda: lines_in(tmp_path / "large.db") == 1)
+    running.stop()
+    (letter,) = read_dead_letters(settings_for(broker, "large"))
+    assert letter.value == value[:KEPT_OF_REJECTED]
+    assert letter.key == b"10.0.0.1"

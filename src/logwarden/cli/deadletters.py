@@ -89,9 +89,10 @@ def list_letters(
     ] = Format.TABLE,
 ) -> None:
     """List dead letters with the reason, oldest first."""
-    from logwarden.kafka.deadletters import read_dead_letters
+    from logwarden.kafka.deadletters import distinct, read_dead_letters
 
-    letters = list(islice(read_dead_letters(_settings(file, pipeline, secrets, bootstrap_servers)), limit))
+    found = read_dead_letters(_settings(file, pipeline, secrets, bootstrap_servers))
+    letters = list(islice(distinct(found), limit))
     if output_format is Format.NDJSON:
         for letter in letters:
             print(json.dumps(_fields(letter), ensure_ascii=False))
@@ -149,11 +150,11 @@ def replay_letters(
     """
     if everything == bool(letter_ids):
         raise InvalidInputError("deadletters replay: give either ids or --all")
-    from logwarden.kafka.deadletters import find, mark_replayed, read_dead_letters, replay
+    from logwarden.kafka.deadletters import distinct, find, mark_replayed, read_dead_letters, replay
 
     settings = _settings(file, pipeline, secrets, bootstrap_servers)
     letters = list(read_dead_letters(settings, unreplayed=everything))
-    chosen = letters if everything else [find(letters, letter_id) for letter_id in letter_ids or ()]
+    chosen = distinct(letters) if everything else [find(letters, letter_id) for letter_id in letter_ids or ()]
     count = replay(settings, chosen)
     if everything and letters:
         mark_replayed(settings, letters)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,15 +21,23 @@ from confluent_kafka import (
 )
 
 from logwarden.errors import InvalidInputError
+from logwarden.kafka.clients import new_client
 from logwarden.kafka.envelope import decode
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
-from logwarden.kafka.publisher import ERROR, OFFSET, PARTITION, TIMESTAMP, TOPIC
+from logwarden.kafka.publisher import ERROR, MAX_MESSAGE_BYTES, OFFSET, PARTITION, TIMESTAMP, TOPIC
 from logwarden.kafka.settings import KafkaSettings
 
 _ASK_SECONDS = 10.0
 _SILENT_SECONDS = 15.0
 _REASON_SECONDS = 0.5
 _BATCH = 500
+_QUEUE_SECONDS = 0.1
+_SENDING: dict[str, Any] = {
+    "acks": "all",
+    "enable.idempotence": True,
+    "message.timeout.ms": 20_000,
+    "message.max.bytes": MAX_MESSAGE_BYTES,
+}
 REPLAYED = "replayed-from"
 """Header of a message that was sent once more: where it had stood before."""
 
@@ -74,7 +82,9 @@ class DeadLetter:
 
 
 def read_dead_letters(settings: KafkaSettings, *, unreplayed: bool = False) -> Iterator[DeadLetter]:
-    """Yield the dead letters of a pipeline up to now, each once, oldest first within a partition.
+    """Yield the dead letters of a pipeline up to now, oldest first within a partition.
+
+    One that was sent twice, by a detector that was killed, comes twice: see :func:`distinct`.
 
     ``unreplayed`` leaves out those before the last one that :func:`mark_replayed` was told of.
 
@@ -85,13 +95,8 @@ def read_dead_letters(settings: KafkaSettings, *, unreplayed: bool = False) -> I
     """
     last_error = LastError()
     consumer = _consumer(settings, last_error)
-    seen: set[str] = set()
     try:
-        for message in _messages(consumer, settings, unreplayed=unreplayed):
-            letter = _letter(message)
-            if letter.id not in seen:
-                seen.add(letter.id)
-                yield letter
+        yield from map(_letter, _messages(consumer, settings, unreplayed=unreplayed))
     except KafkaException as error:
         with contextlib.suppress(KafkaException):
             consumer.poll(_REASON_SECONDS)  # hands the reasons to last_error
@@ -99,6 +104,15 @@ def read_dead_letters(settings: KafkaSettings, *, unreplayed: bool = False) -> I
         raise KafkaUnusableError(f"cannot use Kafka at {settings.bootstrap_servers}: {reason}") from None
     finally:
         consumer.close()
+
+
+def distinct(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
+    """Yield each dead letter once."""
+    seen: set[str] = set()
+    for letter in letters:
+        if letter.id not in seen:
+            seen.add(letter.id)
+            yield letter
 
 
 def mark_replayed(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> None:
@@ -127,7 +141,7 @@ def _consumer(settings: KafkaSettings, last_error: LastError) -> Consumer:
         "auto.offset.reset": "earliest",
         "error_cb": last_error,
     }
-    return Consumer({**settings.client(), **config})
+    return new_client(Consumer, {**settings.client(), **config})
 
 
 def _messages(consumer: Consumer, settings: KafkaSettings, *, unreplayed: bool) -> Iterator[Message]:
@@ -204,14 +218,13 @@ def replay(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
         if error is not None:
             failures.append(plain(error))
 
-    config = {"acks": "all", "enable.idempotence": True, "error_cb": last_error, "message.timeout.ms": 20_000}
-    producer = confluent_kafka.Producer({**settings.client(), **config})
+    producer = new_client(confluent_kafka.Producer, {**settings.client(), **_SENDING, "error_cb": last_error})
     count = 0
-    for letter in letters:
-        origin: list[tuple[str, str | bytes | None]] = [(REPLAYED, letter.id)]
-        producer.produce(settings.topic.name, letter.value, letter.key, headers=origin, on_delivery=delivered)
-        producer.poll(0)
-        count += 1
+    for count, letter in enumerate(letters, start=1):  # noqa: B007 - the last count is used below
+        try:
+            _send(producer, settings.topic.name, letter, delivered)
+        except KafkaException as error:
+            failures.append(plain(error))
     left = producer.flush(30.0)
     if left or failures:
         reason = failures[0] if failures else last_error.text or "no answer"
@@ -219,3 +232,20 @@ def replay(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> int:
             f"{left + len(failures)} of {count} messages were not sent to {settings.topic.name}: {reason}"
         )
     return count
+
+
+def _send(
+    producer: confluent_kafka.Producer,
+    topic: str,
+    letter: DeadLetter,
+    delivered: Callable[[KafkaError | None, Message], None],
+) -> None:
+    origin: list[tuple[str, str | bytes | None]] = [(REPLAYED, letter.id)]
+    while True:
+        try:
+            producer.produce(topic, letter.value, letter.key, headers=origin, on_delivery=delivered)
+        except BufferError:  # the client holds 100,000 messages
+            producer.poll(_QUEUE_SECONDS)
+        else:
+            producer.poll(0)
+            return

@@ -16,6 +16,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from logwarden.errors import LogwardenError
 from logwarden.kafka import envelope
+from logwarden.kafka.clients import new_client
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
 from logwarden.kafka.settings import KafkaSettings
 from logwarden.sources.base import Clock, SystemClock
@@ -200,7 +201,8 @@ class Producer:
     # ------------------------------------------------------------------ sending
 
     def _new_client(self) -> confluent_kafka.Producer:
-        return confluent_kafka.Producer({**self._settings.client(), **_CONFIG, "error_cb": self._last_error})
+        config = {**self._settings.client(), **_CONFIG, "error_cb": self._last_error}
+        return new_client(confluent_kafka.Producer, config)
 
     def _produce(self, value: bytes | None, key: bytes | None, one: _Append) -> None:
         def delivered(error: KafkaError | None, message: Message) -> None:

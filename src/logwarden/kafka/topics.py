@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ignore[attr-defined]
 
 from logwarden.api.base import duration_seconds
+from logwarden.kafka.clients import new_client
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
 from logwarden.kafka.settings import KafkaSettings
 
@@ -18,7 +19,7 @@ _REACH_SECONDS = 15.0
 _ASK_SECONDS = 5.0
 _REASON_SECONDS = 0.5
 _EVERY_SECONDS = 1.0
-_EARLIEST, _LATEST = OffsetSpec.earliest(), OffsetSpec.latest()  # type: ignore[no-untyped-call]
+_LATEST = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 _log = logging.getLogger(__name__)
 
 
@@ -43,17 +44,18 @@ def ensure_topics(settings: KafkaSettings) -> int:
     futures = admin.create_topics(absent, operation_timeout=_REACH_SECONDS) if absent else {}
     for name, created in futures.items():
         try:
-            created.result(_REACH_SECONDS)
+            created.result(2 * _REACH_SECONDS)
             _log.info("made topic %s", name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise _cannot_make(name, settings, error) from None
+                raise _cannot_make(name, settings, plain(error)) from None
+        except TimeoutError:
+            raise _cannot_make(name, settings, "no answer") from None
     return known.get(raw.name, raw.partitions)
 
 
 def _admin(settings: KafkaSettings, last_error: LastError) -> AdminClient:
-    config: dict[str, Any] = {**settings.client(), "error_cb": last_error}
-    return AdminClient(config)
+    return new_client(AdminClient, {**settings.client(), "error_cb": last_error})
 
 
 def _look(admin: AdminClient, settings: KafkaSettings, last_error: LastError) -> tuple[dict[str, int], int]:
@@ -67,17 +69,16 @@ def _look(admin: AdminClient, settings: KafkaSettings, last_error: LastError) ->
     return {name: len(topic.partitions) for name, topic in found.topics.items()}, len(found.brokers)
 
 
-def _cannot_make(name: str, settings: KafkaSettings, error: KafkaException) -> KafkaUnusableError:
+def _cannot_make(name: str, settings: KafkaSettings, reason: str) -> KafkaUnusableError:
     return KafkaUnusableError(
-        f"topic {name} is absent at {settings.bootstrap_servers} and cannot be made ({plain(error)}): "
+        f"topic {name} is absent at {settings.bootstrap_servers} and cannot be made ({reason}): "
         "make it, or let this user do it"
     )
 
 
 class End(NamedTuple):
-    """Where a partition begins and ends, and when that was asked for (Unix seconds)."""
+    """Where a partition ends, and when that was asked for (Unix seconds)."""
 
-    start: int
     end: int
     asked: float
 
@@ -120,11 +121,7 @@ class EndWatch:
             return {}
         asked = time.time()
         topic = self._settings.topic.name
-        asks = [
-            self._admin.list_offsets(
-                {TopicPartition(topic, number): spec for number in partitions}, request_timeout=_ASK_SECONDS
-            )
-            for spec in (_EARLIEST, _LATEST)
-        ]
-        starts, ends = ({at.partition: one.result().offset for at, one in ask.items()} for ask in asks)
-        return {number: End(starts[number], ends[number], asked) for number in partitions}
+        answers = self._admin.list_offsets(
+            {TopicPartition(topic, number): _LATEST for number in partitions}, request_timeout=_ASK_SECONDS
+        )
+        return {at.partition: End(one.result().offset, asked) for at, one in answers.items()}

@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from logwarden.detect import DetectionModel, Detector
 from logwarden.errors import LogwardenError
+from logwarden.kafka.clients import new_client
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
 from logwarden.kafka.partition import PartitionSource
 from logwarden.kafka.publisher import Publisher
@@ -119,12 +120,7 @@ class PartitionedDetection:
     def problem(self) -> str:
         """What is wrong at the moment, in words; empty if nothing is."""
         stuck = (one.loop.problem for one in self.partitions.values() if one.loop.problem)
-        return next(stuck, "") or self._trouble or (self._last_error.text if self.ends.problem else "")
-
-    @property
-    def dead_letters(self) -> int:
-        """Messages sent to the dead-letter topic since the start."""
-        return self._publisher.dead_letters
+        return next(stuck, "") or self._trouble or (self.ends.problem and (self._last_error.text or self.ends.problem))
 
     def lag(self) -> dict[int, int]:
         """Return messages that wait in each partition of this process."""
@@ -168,6 +164,7 @@ class PartitionedDetection:
         """
         self._closed = True
         self.ends.stop()
+        self.unstored = ""  # of partitions that others have taken since
         self._consumer.close()  # revokes, and so commits
         if self.unstored:
             raise LogwardenError(f"not all results are stored ({self.unstored}); the next detector reads them again")
@@ -242,7 +239,7 @@ class PartitionedDetection:
         self._last_error = LastError()
         self._held = False
         config = {**self._settings.client(), **_CONFIG, "group.id": self._settings.group, "error_cb": self._last_error}
-        consumer = Consumer(config)
+        consumer = new_client(Consumer, config)
         consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         return consumer
 
