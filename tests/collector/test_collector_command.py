@@ -49,6 +49,15 @@ def test_check_lets_the_installed_syslog_ng_read_it(file: Path, capsys: pytest.C
     assert "/etc/logwarden/secrets/gone/tls.crt" in error
 
 
+@pytest.mark.syslog
+def test_check_needs_no_credentials_of_kafka(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kafka = 'bootstrapServers: "kafka:9092"'
+    sasl = "sasl: {mechanism: SCRAM-SHA-512, credentialsSecretRef: {name: kafka-user}}"
+    file.write_text(PIPELINE.replace("NAME", "campus").replace(kafka, f"{kafka}, {sasl}"))
+    assert run(["collector", "render", "-f", str(file), "--syslog-ng", "3.38", "--check"]) == 0
+    assert "@include" in capsys.readouterr().out
+
+
 def test_mistakes_get_one_line(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["collector", "render", "-f", str(file), "--pipeline", "no"]) == 2
     assert "has no LogPipeline no; there is campus" in capsys.readouterr().err

@@ -30,6 +30,8 @@ class NodeLogsOption(StrEnum):
     FILES = "files"
 
 
+_NO_CREDENTIALS = '"sasl.username" => "user"\n"sasl.password" => "none"\n'
+
 RENDER_EXAMPLES = """
 logwarden collector render -f pipeline.yaml
 logwarden collector render -f pipeline.yaml --syslog-ng 3.38 --check
@@ -127,11 +129,15 @@ def _check(text: str) -> None:
     import subprocess
     import tempfile
 
+    from logwarden.collector.layout import DEFAULT_LAYOUT
+    from logwarden.collector.syntax import quoted
+
     program = shutil.which("syslog-ng") or shutil.which("syslog-ng", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         raise LogwardenError("--check needs syslog-ng on this machine (Debian: syslog-ng-core, syslog-ng-mod-rdkafka)")
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as file:
-        file.write(text)
+        # What is included is written when a collector starts, from a Secret that is not here.
+        file.write(text.replace(f"@include {quoted(DEFAULT_LAYOUT.credentials)}\n", _NO_CREDENTIALS))
         file.flush()
         done = subprocess.run(
             [program, "--syntax-only", "--no-caps", "--cfgfile", file.name], capture_output=True, text=True, check=False

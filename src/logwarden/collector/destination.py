@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from logwarden.api.base import size_bytes
-from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden.api.log_pipeline import KafkaSpec, LogPipeline, TopicSpec
 from logwarden.collector.layout import NODE_VARIABLE, Layout
 from logwarden.collector.syntax import literal, quoted, with_variable
 from logwarden.errors import InvalidInputError
@@ -33,7 +33,7 @@ def destination(
             f"LogPipeline {pipeline.name} names no Kafka: add spec.kafka.bootstrapServers, or give "
             "--bootstrap-servers HOST:PORT"
         )
-    topic = kafka.topic.name if kafka is not None else "netlogs-raw"
+    topic = kafka.topic.name if kafka is not None else TopicSpec().name
     config = "\n".join(f"            {line}" for line in _client(pipeline, kafka, layout))
     if kafka is not None and kafka.sasl is not None:
         # Not in the configuration itself, which anybody may read: see logwarden.collector.start.
@@ -74,8 +74,8 @@ def _client(pipeline: LogPipeline, kafka: KafkaSpec | None, layout: Layout) -> l
     """Return the settings of the client library, one a line."""
     namespace = pipeline.metadata.namespace or "default"
     lines = [
-        # A node of its own: two producers with the same id would fence each other off.
-        f'"transactional.id" => {with_variable(f"logwarden-{namespace}-{pipeline.name}-", NODE_VARIABLE)}',
+        # Two producers with the same id would fence each other off. No name holds a slash.
+        f'"transactional.id" => {with_variable(f"logwarden-{namespace}/{pipeline.name}/", NODE_VARIABLE)}',
         f'"client.id" => {quoted("logwarden-collector")}',
         '"compression.codec" => "lz4"',
         '"linger.ms" => "5"',

@@ -14,7 +14,6 @@ from typing import Final
 
 from logwarden.collector.stats import Stats, kernel_drops, read_stats
 
-DEFAULT_PORT: Final = 9577
 _CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _log = logging.getLogger(__name__)
 
