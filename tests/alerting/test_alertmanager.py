@@ -89,3 +89,11 @@ def test_an_alert_is_repeated_while_it_fires_and_resolved_once_also_when_that_fa
     assert receiver.taken[-1][0]["endsAt"] <= time.strftime("%Y-%m-%dT%H:%M:%S.999999Z", time.gmtime())
     assert sender.problem == ""
     sender.stop()
+
+
+def test_what_fires_when_it_is_stopped_is_still_sent(receiver: Receiver) -> None:
+    counts = [Counts(), Counts(stored=10, rejected=1)]
+    sender = AlertSender(receiver.url, Rules("p", AlertsSpec()), lambda: counts.pop(), every=3600)
+    sender.stop()
+    ((alert,),) = receiver.taken
+    assert alert["labels"]["alertname"] == "LogwardenFailedProcessing"

@@ -56,17 +56,21 @@ class AlertSender:
             self._rules.note_cases(cases, time.time())
 
     def stop(self) -> None:
-        """Stop sending. What fires is left to run out, since another detector may go on with it."""
+        """Send once more, and stop. What fires is left to run out, since another detector may go on with it."""
         self._stop.set()
-        self._thread.join(_TIMEOUT_SECONDS)
+        self._thread.join(2 * _TIMEOUT_SECONDS)
 
     def _run(self) -> None:
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
             while not self._stop.wait(self._every):
-                try:
-                    self._send(client)
-                except Exception:
-                    _log.exception("alerts could not be sent")
+                self._try_to_send(client)
+            self._try_to_send(client)
+
+    def _try_to_send(self, client: httpx.Client) -> None:
+        try:
+            self._send(client)
+        except Exception:
+            _log.exception("alerts could not be sent")
 
     def _send(self, client: httpx.Client) -> None:
         now = time.time()

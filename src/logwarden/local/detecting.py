@@ -100,19 +100,19 @@ def run(config: DetectorConfig) -> None:
             for tell in told:
                 tell(outcome)
 
-        detection = stack.enter_context(
-            PartitionedDetection(
-                settings,
-                store,
-                model,
-                config.pipeline.name,
-                threshold=config.model.spec.threshold.value,
-                committed=committed,
-            )
+        detection = PartitionedDetection(
+            settings,
+            store,
+            model,
+            config.pipeline.name,
+            threshold=config.model.spec.threshold.value,
+            committed=committed,
         )
+        # Alerts stop after the detection, whose last results come while it closes.
         alerts = _open_alerts(config, detection, stack)
         if alerts is not None:
             told.append(lambda outcome: alerts.note(outcome.cases))
+        stack.enter_context(detection)
         port = _serve_health(config, settings, detection, stack)
         watch = RevisionWatch(config.model, config.registry, model.revision)
         stack.callback(watch.stop)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from logwarden.api.base import duration_seconds
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden.store import Store, StoreError
+
+_log = logging.getLogger(__name__)
 
 
 class Every:
@@ -33,7 +35,9 @@ def prune_in_background(store: Store, pipeline: LogPipeline) -> None:
     keep = timedelta(seconds=duration_seconds(pipeline.spec.store.retention))
 
     def prune() -> None:
-        with contextlib.suppress(StoreError):
+        try:
             store.prune(datetime.now(UTC) - keep)
+        except StoreError as error:
+            _log.warning("old results could not be removed: %s; it is tried again in an hour", error)
 
     threading.Thread(target=prune, name="retention", daemon=True).start()
