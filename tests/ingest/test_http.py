@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -259,3 +260,17 @@ def test_a_spool_whose_writer_has_stopped_is_no_server_error(
 
 def _fail(*_: object) -> None:
     raise RuntimeError("no such luck")
+
+
+def test_silent_connections_are_closed_so_that_others_can_send(
+    spool: Spool, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("logwarden.ingest.listener.MAX_CONNECTIONS", 5)
+    monkeypatch.setattr("logwarden.ingest.protocol.HEAD_SECONDS", 1.0)
+    port = serve(HttpListener("http", bind("tcp", HOST, 0), spool))
+    with ExitStack() as opened:
+        idle = [opened.enter_context(socket.create_connection((HOST, port), timeout=20)) for _ in range(6)]
+        idle[0].sendall(b"POST /v1/logs HTTP/1.1\r\nhost: ")  # and nothing more
+        assert [one.recv(1) for one in idle] == [b""] * len(idle)
+        url = f"http://{HOST}:{port}/v1/logs"
+        assert httpx.post(url, content=b"a", headers={"content-type": "text/plain"}, timeout=20).status_code < 300

@@ -71,9 +71,11 @@ class HttpListener:
         """Serve; returns when the endpoint answers."""
         import uvicorn
 
+        from logwarden.ingest.protocol import PromptProtocol
+
         config = uvicorn.Config(
             self._app,
-            http="h11",
+            http=PromptProtocol,
             ws="none",
             lifespan="off",
             log_config=None,
