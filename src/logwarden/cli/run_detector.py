@@ -31,7 +31,7 @@ def command(
     store: Annotated[
         str | None,
         typer.Option(
-            help="SQLite file or database URL for the results, where spec.store names none.", show_default=False
+            help="SQLite file or database URL for the results, instead of that of spec.store.", show_default=False
         ),
     ] = None,
     bootstrap_servers: Annotated[
@@ -55,13 +55,14 @@ def command(
     chosen = choose_pipeline(file, pipeline)
 
     from logwarden.local.detecting import DetectorConfig, run
+    from logwarden.local.secrets import store_of
     from logwarden.store import default_store_path
 
     run(
         DetectorConfig(
             pipeline=chosen.pipeline,
             model=chosen.model,
-            store=store or default_store_path(),
+            store=store or store_of(chosen.pipeline, secrets, default_store_path()),
             registry=data_dir() / "models",
             secrets=secrets,
             bootstrap_servers=bootstrap_servers,

@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from logwarden.cli.common import data_dir as default_data_dir
 from logwarden.cli.loading import choose_pipeline
 from logwarden.errors import InvalidInputError
-
-if TYPE_CHECKING:
-    from logwarden.api.log_pipeline import LogPipeline
 
 EXAMPLES = """
 logwarden up -f examples/quickstart.yaml
@@ -102,6 +99,7 @@ def command(
         return
 
     from logwarden.dashboard import launch
+    from logwarden.local.secrets import store_of
     from logwarden.local.up import UpConfig, run
     from logwarden.store import default_store_path
 
@@ -112,7 +110,7 @@ def command(
             pipeline=chosen.pipeline,
             model=chosen.model,
             data_dir=folder,
-            store=store or _database(chosen.pipeline, secrets) or own_store,
+            store=store or (own_store if secrets is None else store_of(chosen.pipeline, secrets, own_store)),
             registry=default_data_dir() / "models",
             secrets=secrets,
             host=host,
@@ -125,16 +123,6 @@ def command(
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     )
-
-
-def _database(pipeline: LogPipeline, secrets: Path | None) -> str | None:
-    """Return the URL of the database that the pipeline names, where the values of Secrets are given."""
-    from logwarden.local.secrets import read_secret
-
-    reference = pipeline.spec.store.database_secret_ref
-    if reference is None or secrets is None:
-        return None
-    return read_secret(secrets, reference.name, reference.key, "spec.store.databaseSecretRef")
 
 
 def _ports(options: list[str]) -> dict[str, int]:

@@ -39,8 +39,6 @@ class PartitionSource:
     def __init__(self, stream: str) -> None:
         self.place = 0
         """Offset behind what was consumed."""
-        self.consumed = 0
-        """Messages so far."""
         self._stream = stream
         self._clock = self._last_line = 0.0
         self._items: list[Item] = []
@@ -76,7 +74,6 @@ class PartitionSource:
             lines.append((offset, line))
             self.place = offset + 1
         if lines:
-            self.consumed += len(lines)
             self._kept.append(messages)
             self._cut(lines)
 

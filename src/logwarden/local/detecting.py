@@ -45,7 +45,7 @@ class DetectorConfig:
     pipeline, model
         The two resources.
     store
-        Path or URL of the store; the pipeline's database comes before it.
+        Path or URL of the store.
     registry
         Folder of model revisions.
     say
@@ -68,12 +68,6 @@ class DetectorConfig:
     metrics_port: int | None = None
 
 
-def store_of(pipeline: LogPipeline, secrets: Path | None, otherwise: Path | str) -> Path | str:
-    """Return the database that a pipeline names, or ``otherwise``."""
-    ref = pipeline.spec.store.database_secret_ref
-    return otherwise if ref is None else read_secret(secrets, ref.name, ref.key, "spec.store.databaseSecretRef")
-
-
 def run(config: DetectorConfig) -> None:
     """Run until SIGINT or SIGTERM; then store what was detected, leave the group and return.
 
@@ -89,7 +83,7 @@ def run(config: DetectorConfig) -> None:
         )
         revision = choose_revision(config.model, config.registry)
         partitions = ensure_topics(settings)
-        store = stack.enter_context(Store.open(store_of(config.pipeline, config.secrets, config.store)))
+        store = stack.enter_context(Store.open(config.store))
         model = load(revision)
         explaining = open_explainer(config.pipeline, config.model, model, config.secrets, store)
         if explaining is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from logwarden.api.log_pipeline import LogPipeline
 from logwarden.errors import InvalidInputError
 
 
@@ -36,3 +37,9 @@ def secret_file(folder: Path | None, name: str, key: str, field: str) -> Path:
     read_secret(folder, name, key, field)
     assert folder is not None
     return folder / name / key
+
+
+def store_of(pipeline: LogPipeline, secrets: Path | None, otherwise: Path | str) -> Path | str:
+    """Return the URL of the database that a pipeline names, or ``otherwise`` where it names none."""
+    ref = pipeline.spec.store.database_secret_ref
+    return otherwise if ref is None else read_secret(secrets, ref.name, ref.key, "spec.store.databaseSecretRef")

@@ -40,12 +40,3 @@ class Latency:
         """Return the lines that took longer, as far as the buckets tell: at least those in the buckets above."""
         counts, _ = self.read()
         return sum(counts[int(np.searchsorted(BOUNDS, seconds)) + 1 :])
-
-    def quantile(self, share: float) -> float | None:
-        """Return the upper bound of the bucket in which the quantile lies, seconds; None without lines."""
-        counts, _ = self.read()
-        reached = np.cumsum(counts)
-        if not reached[-1]:
-            return None
-        place = int(np.searchsorted(reached, share * reached[-1]))
-        return BOUNDS[place] if place < len(BOUNDS) else float("inf")

@@ -172,13 +172,6 @@ class DetectorLoop:
         self._counts[f"lost/{self._track.stream}"] += lost
         self._moved = True
 
-    def add(self, outcome: Outcome) -> None:
-        """Take results that the detector gave outside of reading, and commit."""
-        self._pending.extend(outcome)
-        self._moved = True
-        self._published = False
-        self.commit()
-
     def commit(self) -> None:
         """Store the results so far; where the store refuses, they are kept for the next try.
 

@@ -101,6 +101,11 @@ def _load(file: Path) -> list[Progress]:
         return []
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
+        if data["version"] != _VERSION:
+            raise InvalidInputError(
+                f"{file} was written by another version of Logwarden (format {data['version']}): remove it, or choose "
+                "another with --state"
+            )
         return [Progress(**one) for one in data["files"]]
     except (ValueError, TypeError, KeyError):
         raise InvalidInputError(f"{file} is no state of an upload: remove it, or choose another with --state") from None
