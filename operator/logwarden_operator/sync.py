@@ -11,7 +11,7 @@ from logwarden_operator.cluster import Cluster, ClusterError
 from logwarden_operator.kinds import BY_KIND, CLAIM, TOPIC, ApiKind
 from logwarden_operator.ownership import COMPONENT, HASH_ANNOTATION, Child, Owner
 
-_CONFLICT, _INVALID = 409, 422
+_CONFLICT, _INVALID, _MISSING = 409, 422, 404
 _REFUSALS = (400, 403, 422)
 Key = tuple[str, str, str]
 
@@ -100,6 +100,8 @@ async def ensure(cluster: Cluster, child: Child, existing: Child | None) -> Chil
             raise ChildRefusedError(child, "NameTaken", why) from None
         if error.status in _REFUSALS:
             raise ChildRefusedError(child, "Refused", f"was refused by the API server: {error}") from None
+        if error.status == _MISSING:
+            raise ChildRefusedError(child, "NamespaceMissing", f"cannot be made: {error}") from None
         raise
     return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}
 

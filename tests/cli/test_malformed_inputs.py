@@ -328,15 +328,15 @@ NDJSON = {"Content-Type": "application/x-ndjson"}
 GZIP = {"Content-Encoding": "gzip"}
 
 REQUESTS: dict[str, tuple[dict[str, str], bytes, int, str]] = {
-    "unfinished": (JSON, b'[{"host": "r1"', 400, "not valid JSON"),
+    "unfinished": (JSON, b'[{"host": "r1"', 400, "not what its Content-Type says"),
     "number": (JSON, b"5", 400, "found int, expected an array of strings or objects"),
     "list-of-numbers": (JSON, b"[1, 2]", 400, "found int, expected a string or an object"),
     "null": (JSON, b"null", 400, "found NoneType"),
-    "deep": (JSON, b"[" * 100_000, 400, "not valid JSON"),
-    "not-utf-8": (JSON, b'["\xff\xfe"]', 400, "not valid JSON"),
+    "deep": (JSON, b"[" * 100_000, 400, "depth limit exceeded"),
+    "not-utf-8": (JSON, b'["\xff\xfe"]', 400, "not valid UTF-8"),
     "empty": ({}, b"", 400, "the body has no lines"),
-    "unknown-type": ({"Content-Type": "image/png"}, b"x", 415, "use text/plain, application/x-ndjson or"),
-    "unknown-coding": ({"Content-Encoding": "br"}, b"x", 415, "use gzip, or none"),
+    "unknown-type": ({"Content-Type": "image/png"}, b"x", 415, "use text/plain, application/x-ndjson,"),
+    "unknown-coding": ({"Content-Encoding": "br"}, b"x", 415, "use gzip or zstd, or none"),
     "no-gzip": (GZIP, b"plain text", 400, "not valid gzip"),
     "gzip-cut": (GZIP, PACKED[:-20], 400, "not valid gzip"),
     "too-large": ({}, b"x" * (17 * 1024 * 1024), 413, "send it in parts"),

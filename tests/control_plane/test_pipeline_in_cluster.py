@@ -263,6 +263,16 @@ def test_topics_are_made_beside_kafka_reported_on_and_deleted_with_the_pipeline(
     assert topics(server, kafka_namespace) == []
 
 
+def test_a_namespace_of_kafka_that_does_not_exist_is_named(
+    server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
+) -> None:
+    make_secret(server, namespace)
+    apply(server, namespace, MODEL, STRIMZI.replace("KAFKA", "nowhere"))
+    eventually(lambda: reason(server, namespace, "ConfigValid") == "NamespaceMissing", "NamespaceMissing", operator)
+    assert 'namespaces "nowhere" not found' in condition(pipeline(server, namespace), "ConfigValid")["message"]
+    server.kubectl("delete", "lpipe", "campus", "-n", namespace, "--timeout=60s")
+
+
 def test_a_topic_that_strimzi_refuses_is_reported_in_its_words(
     server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
 ) -> None:

@@ -34,6 +34,7 @@ def idle(operator: Operator) -> bool:
 def test_a_new_operator_writes_nothing_and_repairs_what_happened_meanwhile(
     server: ApiServer, operator: Operator, namespace: str
 ) -> None:
+    server.kubectl("create", "namespace", "kafka", check=False)  # named by the examples; others may have made it
     for name in SECRETS:
         make_secret(server, namespace, name)
     apply(server, namespace, HISTORY, *(path.read_text() for path in sorted(GOLDEN.glob("*.input.yaml"))))

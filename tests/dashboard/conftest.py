@@ -65,8 +65,9 @@ def running(store: Path) -> Iterator[str]:
         process.stdin.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """A browser. Not for the whole session: its event loop runs until it is closed, and bars others in this thread."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip(f"no browser on PATH ({', '.join(BROWSERS)})")

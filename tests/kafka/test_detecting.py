@@ -185,6 +185,7 @@ def test_health_and_metrics_tell_what_a_detector_does(broker: Broker, detector: 
     total = len(network(0.0, minutes=1, filler=100))
     wait_until(lambda: lines_in(tmp_path / "measured.db") == total)
     wait_until(lambda: f'seconds_count{{pipeline="test"}} {total}.0' in get("/metrics"))
+    wait_until(lambda: get("/metrics").count("logwarden_lag_lines{") == 3)  # asked for once a second
     metrics = get("/metrics").splitlines()
     stored = [line for line in metrics if line.startswith("logwarden_lines_stored_total{")]
     assert sum(float(line.split()[-1]) for line in stored) == total
