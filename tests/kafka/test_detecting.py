@@ -69,13 +69,13 @@ def test_kills_and_a_second_detector_change_nothing(broker: Broker, detector: St
     one.stop()
 
     store = tmp_path / "killed.db"
-    for least in (1, 20_000):
+    for least in (1, 5_000):
         victim = detector(file, store)
         wait_until(lambda least=least: lines_in(store) >= least)
         victim.kill()
     assert lines_in(store) < len(rows), "killed too late to prove anything"
     two = [detector(file, store) for _ in range(2)]
-    wait_until(lambda: lines_in(store) >= 40_000)
+    wait_until(lambda: lines_in(store) >= 20_000)
     two[0].kill()
     wait_until(lambda: lines_in(store) == len(rows))
     two[1].stop()
