@@ -26,7 +26,7 @@ logwarden anomalies --search "hold timer" --format ndjson | jq .explanation.text
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _WIDTH_OF_A_FILE = 200
-_SHOWN_OF_ID = 8  # `explain` takes the beginning of an id
+_SHOWN_OF_ID = 12  # `explain` takes the beginning of an id
 
 
 class Format(StrEnum):
