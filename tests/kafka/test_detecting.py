@@ -33,21 +33,24 @@ from .conftest import (
 
 pytestmark = pytest.mark.kafka
 
+_KILLS = 3
+
 
 def judged(store: Path, last: float) -> dict[str, Any]:
     """Return what a store holds of the windows that lines alone have closed, by ``last`` (Unix seconds)."""
     found = contents(store)
     found["records"] = [record for record in found["records"] if record["end"] < last - 30]
     assert found["records"], "nothing was found that could be compared"
-    # Not their number: once in some runs it was one less after a kill, with the same lines and records. To be found.
-    del found["units"]
     if time.time() > last:  # real time has closed windows, in one run perhaps earlier than in the other
-        del found["cases"]
+        del found["cases"], found["units"]
     return found
 
 
 def assert_same(store: Path, whole: Path, last: float) -> None:
     one, other = judged(store, last), judged(whole, last)
+    if "units" in one and "units" in other:
+        # Should be equal. Once it was one less after three kills, with the same lines and records: why is not known.
+        assert abs(one.pop("units") - other.pop("units")) <= _KILLS
     for part in one.keys() & other.keys():
         assert one[part] == other[part]
 
