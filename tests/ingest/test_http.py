@@ -106,7 +106,7 @@ ZSTD_BOMB = zstandard.compress(b"\0" * 50_000_000)
         ("application/json", b'["a", ', {}, 400, "not what its Content-Type says"),
         ("application/json", b'["\xff"]', {}, 400, "not what its Content-Type says"),
         ("text/plain", b"not gzip", {"content-encoding": "gzip"}, 400, "not valid gzip"),
-        ("text/plain", gzip.compress(b"a\n" * 999)[:-20], {"content-encoding": "gzip"}, 400, "breaks off"),
+        ("text/plain", gzip.compress(b"a\n" * 999, mtime=0)[:-20], {"content-encoding": "gzip"}, 400, "breaks off"),
         ("text/plain", BOMB, {"content-encoding": "gzip"}, 413, "4,000,000"),
         ("text/plain", b"x" * 2_000_001, {}, 413, "2,000,000"),
         ("image/png", b"a", {}, 415, "image/png"),
