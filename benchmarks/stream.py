@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import measure_module
-from benchmarks.traffic import write_repeated
+from benchmarks.traffic import Received, repeat
 from logwarden.api.log_pipeline import TopicSpec
 from logwarden.kafka.producer import Producer
 from logwarden.kafka.settings import KafkaSettings
@@ -27,7 +27,7 @@ from tests.services.ports import free_port
 Values = dict[str, Any]
 RATE = 15_000
 _PARTITIONS = 3
-_HOSTS = 50
+_PART = 5000
 _SECONDS = 600.0
 _PIPELINE = """
 apiVersion: logwarden.dev/v1alpha1
@@ -85,17 +85,15 @@ def kafka_to_store(recording: Path, model: str, lines: int, runs: int, seconds: 
     """Return the values of the benchmark; see benchmarks/README.md."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        file = folder / "repeated.log"
-        write_repeated(recording, max(lines, RATE), file)
         broker = Broker(folder / "kafka")
         broker.start()
         try:
-            _fill(broker, "repeated", file, lines)
+            _fill(broker, "repeated", repeat(recording, lines), lines)
             pairs = [
                 (_through(broker, "repeated", model, folder / f"{number}.db", lines), _alone(broker, "repeated", lines))
                 for number in range(runs)
             ]
-            paced = _paced(broker, model, file, folder / "paced.db", seconds)
+            paced = _paced(broker, model, list(repeat(recording, RATE)), folder / "paced.db", seconds)
         finally:
             broker.stop()
     ours = sorted(one["lines_per_second"] for one, _ in pairs)[runs // 2]
@@ -116,23 +114,23 @@ def _settings(broker: Broker, topic: str) -> KafkaSettings:
     return KafkaSettings(broker.bootstrap_servers, TopicSpec(name=topic), "bench")
 
 
-def _fill(broker: Broker, topic: str, file: Path, lines: int) -> None:
-    """Write the lines of a file to a topic, as if they had come at the fixed rate until now."""
+def _fill(broker: Broker, topic: str, traffic: Iterator[Received], lines: int) -> None:
+    """Write traffic to a topic, each device's lines under its own address, as if they had come at the fixed rate."""
     broker.create_topic(topic, _PARTITIONS)
     begin = time.time() - lines / RATE - 60
-    with file.open("rb") as opened, Producer(_settings(broker, topic)) as producer:
-        sent = 0
-        while part := [line.rstrip(b"\n") for line in islice(opened, min(5000, lines - sent))]:
-            times = [begin + number / RATE for number in range(sent, sent + len(part))]
-            producer.append("bench", part, _peers(sent, len(part)), received=times)
+    sent = 0
+    with Producer(_settings(broker, topic)) as producer:
+        while part := list(islice(traffic, _PART)):
+            _send(producer, part, [begin + number / RATE for number in range(sent, sent + len(part))])
             sent += len(part)
             while producer.crowded:
                 time.sleep(0.01)
         producer.durable().result(_SECONDS)
 
 
-def _peers(first: int, count: int) -> list[str]:
-    return [f"10.0.0.{number % _HOSTS}" for number in range(first, first + count)]
+def _send(producer: Producer, part: list[Received], times: list[float] | None = None) -> None:
+    lines = [one.line.encode("utf-8", "surrogateescape") for one in part]
+    producer.append("bench", lines, [one.peer for one in part], received=times)
 
 
 @contextlib.contextmanager
@@ -167,20 +165,18 @@ def _alone(broker: Broker, topic: str, lines: int) -> Values:
     return measure_module("benchmarks.consume_alone", broker.bootstrap_servers, topic, str(lines))
 
 
-def _paced(broker: Broker, model: str, file: Path, store: Path, seconds: int) -> Values:
-    """Send at a fixed rate for some seconds; return quantiles of the time from receive to stored."""
+def _paced(broker: Broker, model: str, traffic: list[Received], store: Path, seconds: int) -> Values:
+    """Send a second's traffic again and again at a fixed rate; return quantiles of the time from receive to stored."""
     broker.create_topic("paced", _PARTITIONS)
-    lines = file.read_bytes().splitlines()[:RATE]
     with _detector(broker, "paced", model, store) as running, Producer(_settings(broker, "paced")) as producer:
-        producer.append("bench", lines[:1], "10.0.0.1")
+        _send(producer, traffic[:1])
         running.wait(1)
         before = running.metrics()
         sent, started = 1, time.perf_counter()
         while sent < RATE * seconds:
             due = min(int((time.perf_counter() - started) * RATE), RATE * seconds)
             if due > sent:
-                part = [lines[number % RATE] for number in range(sent, due)]
-                producer.append("bench", part, _peers(sent, len(part)))
+                _send(producer, [traffic[number % RATE] for number in range(sent, due)])
                 sent = due
             time.sleep(0.005)
         took = time.perf_counter() - started

@@ -10,36 +10,52 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-_RECORDED = re.compile(r"[^\t]*\t[^\t]*\t(?:udp|tcp)\t(.*)", re.DOTALL)
+_RECORDED = re.compile(r"([^\t]*)\t([^\t]*)\t(?:udp|tcp)\t(.*)", re.DOTALL)
 _OLD = re.compile(r"(<\d+>)([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ")
 _NEW = re.compile(r"(<\d+>1 )(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\S*)")
 _WORD = re.compile(r"[a-z]{3,12}")
 
 
-def read_recording(folder: Path) -> list[str]:
+class Received(NamedTuple):
+    """A raw line, the address that sent it and when it arrived, Unix seconds."""
+
+    time: float
+    peer: str
+    line: str
+
+
+def read_recording(folder: Path) -> list[Received]:
     """Return the raw lines of a recording of the lab, in the order of their arrival."""
     packed = folder / "lines.log.gz"
     text = gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "lines.log").read_bytes()
     matches = map(_RECORDED.match, text.decode("utf-8", "surrogateescape").splitlines())
-    return [match.group(1) for match in matches if match]
+    return [Received(datetime.fromisoformat(match[1]).timestamp(), match[2], match[3]) for match in matches if match]
 
 
-def write_repeated(folder: Path, count: int, target: Path) -> int:
-    """Write a recording over and over until there are ``count`` lines; return the size in bytes.
+def repeat(folder: Path, count: int) -> Iterator[Received]:
+    """Yield a recording over and over until there are ``count`` lines.
 
-    The times in the headers of each repetition follow those of the one before, so that the file is one long log.
+    The times of each repetition follow those of the one before, so that it is one long log.
     """
     meta = json.loads((folder / "meta.json").read_text())
     started, ended = datetime.fromisoformat(meta["started"]), datetime.fromisoformat(meta["ended"])
     span = timedelta(seconds=1 + int((ended - started).total_seconds()))
     lines = read_recording(folder)
+    for number in range(count):
+        repetition, place = divmod(number, len(lines))
+        if place == 0:
+            later = span * repetition
+            shift = _shifter(started.year, later)
+        time, peer, line = lines[place]
+        yield Received(time + later.total_seconds(), peer, shift(line))
+
+
+def write_repeated(folder: Path, count: int, target: Path) -> int:
+    """Write the lines of :func:`repeat` to a file; return its size in bytes."""
     with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        for number in range(count):
-            repetition, place = divmod(number, len(lines))
-            if place == 0:
-                shift = _shifter(started.year, span * repetition)
-            file.write(shift(lines[place]) + "\n")
+        file.writelines(f"{received.line}\n" for received in repeat(folder, count))
     return target.stat().st_size
 
 
@@ -79,7 +95,7 @@ def write_never_seen(folder: Path, count: int, target: Path, *, hosts: int = 20)
 
 def _new_texts(folder: Path) -> Iterator[str]:
     draw = random.Random(7)
-    lines = read_recording(folder)
+    lines = [received.line for received in read_recording(folder)]
     words = sorted({word for line in lines for word in _WORD.findall(line)})
     lengths = [max(3, min(24, len(line.split()) - 4)) for line in lines]
     seen: set[str] = set()
