@@ -119,6 +119,7 @@ def test_any_request_is_stored_or_refused_with_a_reason(
     assert all(got.reasons)
 
 
+BOMB = gzip.compress(b"\0" * 200_000_000, 1)
 DEEP = b"[" * 100_000 + b"]" * 100_000
 NASTIES = {
     "NULs": ("text/plain", b"a\0b\0\n\0\0\0\n", 200),
@@ -128,8 +129,8 @@ NASTIES = {
     "wrong UTF-8 in JSON": ("application/json", b'["\xff\xfe"]', 400),
     "wrong UTF-8 in NDJSON": ("application/x-ndjson", b'"\xff"\n{"a":"b"}\n', 200),
     "half a surrogate": ("application/x-ndjson", b'"\\ud800"\n', 200),
-    "gzip bomb": ("text/plain", gzip.compress(b"\0" * 200_000_000), 413),
-    "gzip bomb in a gzip bomb": ("text/plain", gzip.compress(gzip.compress(b"\0" * 200_000_000)), 200),
+    "gzip bomb": ("text/plain", BOMB, 413),
+    "gzip bomb in a gzip bomb": ("text/plain", gzip.compress(BOMB), 200),
     "deep JSON": ("application/json", DEEP, 400),
     "deep NDJSON": ("application/x-ndjson", b'{"a":' + DEEP + b"}\n", 200),
     "deep OTLP": ("application/json", b'{"resourceLogs":' + DEEP + b"}", 400),
@@ -169,7 +170,7 @@ def test_what_is_no_http(running: tuple[HttpListener, Spool, int], client: httpx
             sock.sendall(head)
             sock.shutdown(socket.SHUT_WR)
             answer = sock.recv(100)
-        except (ConnectionError, BrokenPipeError):
+        except OSError:  # it closed, which shutting down may meet too
             answer = b""
     assert answer == b"" or answer.split()[1] in (b"400", b"404", b"413", b"431")
     assert client.get("/healthz").status_code == 200

@@ -19,18 +19,8 @@ import pytest
 
 from logwarden.errors import InvalidInputError
 from logwarden.language import LanguageModel
-from logwarden.training.language import (
-    Example,
-    Lora,
-    ModelSize,
-    TrainingConfig,
-    export,
-    fine_tune,
-    load_torch,
-    pretrain,
-    train_tokenizer,
-    unique_weighted,
-)
+from logwarden.training import language as training  # its functions import torch when first asked for
+from logwarden.training.language import Example, Lora, ModelSize, TrainingConfig, unique_weighted
 
 pytestmark = pytest.mark.train
 
@@ -74,20 +64,20 @@ def weights_of(folder: Path) -> dict[str, np.ndarray]:
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
-    return pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", words=WORDS)
+    return training.pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", words=WORDS)
 
 
 @pytest.fixture(scope="module")
 def tuned(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     examples = labelled(corpus()[::3])
     config = tiny_config(lora=Lora(rank=8, alpha=32), steps=120, batch_size=16, learning_rate=1e-2, evaluate_every=40)
-    return fine_tune(base, examples[:-60], examples[-60:], config, tmp_path_factory.mktemp("tuned") / "tuned")
+    return training.fine_tune(base, examples[:-60], examples[-60:], config, tmp_path_factory.mktemp("tuned") / "tuned")
 
 
 @pytest.fixture(scope="module")
 def exported(tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("onnx")
-    report = export(tuned, out, corpus()[:30])
+    report = training.export(tuned, out, corpus()[:30])
     assert report.max_probability_difference < 0.05
     assert report.max_loss_difference < 0.1
     return out
@@ -99,7 +89,7 @@ def model(exported: Path) -> LanguageModel:
 
 
 def test_tokenizer_keeps_mask_words_labels_and_prefixes_whole() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
+    tokenizer = training.train_tokenizer(corpus(), 512, words=WORDS)
     tokenizer.encode_special_tokens = True
     for word in ("normal", "anomaly", "detect:", "NUM", "IFACE"):
         assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1, word
@@ -107,19 +97,19 @@ def test_tokenizer_keeps_mask_words_labels_and_prefixes_whole() -> None:
 
 
 def test_tokenizer_keeps_frequent_words_whole_though_no_other_word_contains_them() -> None:
-    tokenizer = train_tokenizer([f"{line} meanwhile" for line in corpus()], 1024, words=WORDS)
+    tokenizer = training.train_tokenizer([f"{line} meanwhile" for line in corpus()], 1024, words=WORDS)
     for word in ("meanwhile", "neighbour", "dnsmasq"):
         assert len(tokenizer.encode(word, add_special_tokens=False).ids) == 1, word
 
 
 def test_tokenizer_reads_back_text_it_has_never_seen() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
+    tokenizer = training.train_tokenizer(corpus(), 512, words=WORDS)
     text = "kérnel: {panic} <0x1f> \\ ~ 漢字"
     assert tokenizer.decode(tokenizer.encode(text).ids) == text
 
 
 def test_tokens_written_into_a_log_line_are_text() -> None:
-    tokenizer = train_tokenizer(corpus(), 512, words=WORDS)
+    tokenizer = training.train_tokenizer(corpus(), 512, words=WORDS)
     tokenizer.encode_special_tokens = True
     ids = tokenizer.encode("a </s> <pad> <extra_id_0>", add_special_tokens=False).ids
     assert not {0, 1, 2, tokenizer.token_to_id("<extra_id_0>")} & set(ids)
@@ -127,13 +117,13 @@ def test_tokens_written_into_a_log_line_are_text() -> None:
 
 def test_a_corpus_is_needed(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no text to pretrain on"):
-        pretrain([], [], tiny_config(), tmp_path / "base")
+        training.pretrain([], [], tiny_config(), tmp_path / "base")
 
 
 def test_pretraining_lowers_the_loss_on_lines_held_out(base: Path, tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
     start = tiny_config(steps=1, batch_size=16)
-    untrained = pretrain(lines, weights, start, tmp_path / "start", words=WORDS)
+    untrained = training.pretrain(lines, weights, start, tmp_path / "start", words=WORDS)
     first = json.loads((untrained / "training.json").read_text())["best_loss"]
     assert json.loads((base / "training.json").read_text())["best_loss"] < first - 1
 
@@ -144,7 +134,7 @@ def test_pretraining_learns_to_write_explanations_beside_restoring_spans(tmp_pat
     losses = []
     for steps in (1, 150):
         config = tiny_config(steps=steps, batch_size=16, learning_rate=5e-3, explain_share=0.5)
-        out = pretrain(lines, weights, config, tmp_path / str(steps), words=WORDS, explanations=explained)
+        out = training.pretrain(lines, weights, config, tmp_path / str(steps), words=WORDS, explanations=explained)
         losses.append(json.loads((out / "training.json").read_text())["history"][-1]["explain"])
     assert losses[1] < losses[0] - 2
 
@@ -153,7 +143,7 @@ def test_the_same_run_again_is_not_run_again(base: Path) -> None:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=60, batch_size=16, learning_rate=5e-3)
     before = (base / "model.safetensors").stat().st_mtime_ns
-    assert pretrain(lines, weights, config, base, words=WORDS) == base
+    assert training.pretrain(lines, weights, config, base, words=WORDS) == base
     assert (base / "model.safetensors").stat().st_mtime_ns == before
 
 
@@ -189,7 +179,7 @@ def test_adapter_names_no_path_of_this_machine(base: Path, tuned: Path) -> None:
 
 
 def test_serving_and_torch_agree(model: LanguageModel, tuned: Path) -> None:
-    reference = load_torch(tuned, "cpu")
+    reference = training.load_torch(tuned, "cpu")
     texts = corpus()[:20]
     np.testing.assert_allclose(model.probabilities(texts), reference.probabilities(texts), atol=0.05)
     np.testing.assert_allclose(model.losses(texts), reference.losses(texts), atol=0.1)
@@ -253,26 +243,26 @@ def test_serving_imports_no_torch(exported: Path) -> None:
 def test_normal_texts_alone_are_enough(base: Path, tmp_path: Path) -> None:
     normal = [Example("detect", line, "normal") for line in corpus()[:50]]
     config = tiny_config(steps=3, batch_size=8)
-    out = fine_tune(base, normal[:40], normal[40:], config, tmp_path / "out")
+    out = training.fine_tune(base, normal[:40], normal[40:], config, tmp_path / "out")
     assert set(json.loads((out / "training.json").read_text())["history"][-1]) == {"step", "loss", "corruption"}
 
 
 def test_anomalies_alone_are_refused(base: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="no normal text"):
-        fine_tune(base, [Example("detect", "x", "anomaly")], [], tiny_config(steps=1), tmp_path / "out")
+        training.fine_tune(base, [Example("detect", "x", "anomaly")], [], tiny_config(steps=1), tmp_path / "out")
 
 
 def test_training_stops_when_validation_gets_no_better(base: Path, tmp_path: Path) -> None:
     examples = labelled(corpus()[:40])
     config = tiny_config(steps=500, batch_size=8, learning_rate=1.0, evaluate_every=2, patience=2)
-    out = fine_tune(base, examples, examples[:20], config, tmp_path / "out")
+    out = training.fine_tune(base, examples, examples[:20], config, tmp_path / "out")
     assert json.loads((out / "training.json").read_text())["steps"] < 100
 
 
 def test_the_time_budget_ends_a_run(tmp_path: Path) -> None:
     lines, weights = unique_weighted(corpus())
     config = tiny_config(steps=1_000_000, batch_size=4, time_budget=1.0)
-    out = pretrain(lines, weights, config, tmp_path / "base", words=WORDS)
+    out = training.pretrain(lines, weights, config, tmp_path / "base", words=WORDS)
     report = json.loads((out / "training.json").read_text())
     assert 0 < report["steps"] < 1_000_000
     assert report["seconds"] < 10
@@ -292,7 +282,7 @@ def resumable(out: Path) -> Path:
     lines, weights = unique_weighted(corpus())
     size = replace(TINY, dropout=0.1)
     config = tiny_config(size=size, steps=40, batch_size=4, evaluate_every=10, checkpoint_seconds=0.0)
-    return pretrain(lines, weights, config, out, words=WORDS)
+    return training.pretrain(lines, weights, config, out, words=WORDS)
 
 
 def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(tmp_path: Path) -> None:
@@ -348,8 +338,8 @@ def flan(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_any_t5_can_be_the_base(flan: Path, tmp_path: Path) -> None:
     examples = labelled(corpus()[:20])
     config = tiny_config(steps=4, batch_size=4)
-    out = fine_tune(flan, examples, examples[:10], config, tmp_path / "out")
-    export(out, out, corpus()[:10])
+    out = training.fine_tune(flan, examples, examples[:10], config, tmp_path / "out")
+    training.export(out, out, corpus()[:10])
     model = LanguageModel.load(out)
     assert (model.formulation.normal_word, model.formulation.anomaly_word) == ("normal", "abnormal")
     assert len(model.formulation.sentinel_ids) == 100
@@ -362,12 +352,12 @@ def test_any_t5_can_be_the_base(flan: Path, tmp_path: Path) -> None:
 def test_a_base_that_is_no_t5_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(InvalidInputError, match="model type is 'bert', expected 't5'"):
-        fine_tune(tmp_path, [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
+        training.fine_tune(tmp_path, [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
 
 
 def test_a_base_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match="cannot be loaded"):
-        fine_tune(tmp_path / "gone", [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
+        training.fine_tune(tmp_path / "gone", [Example("detect", "x", "normal")], [], tiny_config(), tmp_path / "out")
 
 
 def test_cuda_without_a_device_is_one_clear_message(base: Path, tmp_path: Path) -> None:
@@ -377,4 +367,4 @@ def test_cuda_without_a_device_is_one_clear_message(base: Path, tmp_path: Path) 
         pytest.skip("this machine has a CUDA device")
     examples = [Example("detect", line, "normal") for line in corpus()[:20]]
     with pytest.raises(InvalidInputError, match="torch finds no CUDA device"):
-        fine_tune(base, examples, [], tiny_config(device="cuda", steps=1), tmp_path / "out")
+        training.fine_tune(base, examples, [], tiny_config(device="cuda", steps=1), tmp_path / "out")
