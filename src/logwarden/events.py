@@ -30,6 +30,9 @@ class Batch:
         Network address each line came from, or None where there is none.
     listener
         Name of the listener that received the lines, or None.
+    late
+        The lines may have been written long before they were received, so that their receive times say nothing of
+        their senders' clocks.
     """
 
     stream: str
@@ -38,6 +41,7 @@ class Batch:
     received: Sequence[float] | None = None
     peers: Sequence[str] | None = None
     listener: str | None = None
+    late: bool = False
 
 
 class ParsedLine(NamedTuple):

@@ -13,7 +13,7 @@ from tests.explain.records import FAILED, START, burst, evidence, record
 FACT_KEYS = [
     "template", "templates", "nearest", "tokens", "app", "host", "other_hosts", "count", "seconds", "normal_count",
     "silent_seconds", "normal_gap_seconds", "expected_every_seconds", "missing_seconds", "offset_seconds",
-    "normal_offset_seconds", "probability", "threshold", "loss", "normal_loss", "normal_combinations",
+    "normal_offset_seconds", "moved_seconds", "probability", "threshold", "loss", "normal_loss", "normal_combinations",
 ]  # fmt: skip
 LOG_TEXT = st.one_of(
     st.text(max_size=200),

@@ -71,6 +71,7 @@ def test_lines_are_on_disk_when_it_answers(
     got = Collected(spool)
     assert got.lines == expected
     assert got.batches[0].listener == "http"
+    assert got.batches[0].late
     assert got.batches[0].peers is not None
     assert set(got.batches[0].peers) == {HOST}
 

@@ -152,6 +152,7 @@ class Slow:
         *,
         keys: object = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         self.lines += lines
 

@@ -27,6 +27,11 @@ def test_every_line_comes_back_as_it_was(line: bytes, received: float, peer: str
     assert decode_good(encode(b"plain", received=5.0, peer="p", listener="udp")) == Line("plain", 5.0, "p", "udp", "")
 
 
+def test_a_line_that_may_be_late_says_so() -> None:
+    value = encode(b"plain", received=5.0, peer="p", listener="http", late=True)
+    assert decode_good(value) == read(value) == Line("plain", 5.0, "p", "http", "", late=True)
+
+
 def test_a_raw_line_takes_sender_and_time_from_the_message() -> None:
     assert read(b"<13>r1 up\xff") == Line("<13>r1 up\udcff", WRITTEN, "10.0.0.9", "", "")
 

@@ -69,6 +69,14 @@ def test_lines_become_batches_of_one_listener_and_the_time_between_them_ticks() 
     assert source.read(5) == ([], 5)
 
 
+def test_late_lines_become_batches_of_their_own() -> None:
+    late = message(1, envelope.encode(b"line", received=START, listener="udp", late=True))
+    source = PartitionSource("t/0")
+    source.feed([line(0, START), late, line(2, START)])
+    items, _ = source.read(0)
+    assert [item.late for item in items if isinstance(item, Batch)] == [False, True, False]
+
+
 times = st.lists(st.floats(0, 40).map(lambda seconds: START + seconds), min_size=1, max_size=30)
 
 

@@ -106,6 +106,21 @@ def test_the_clock_runs_faster_meets_the_real_time_and_never_passes_a_line(
         latest = max([latest, *times])
 
 
+def test_the_clock_of_a_replay_says_nothing_of_what_others_send_meanwhile(recording: Recording, tmp_path: Path) -> None:
+    with replaying(recording, 60.0, tmp_path / "data") as replay:
+        replay.beside.append("udp", [b"during"], HOST)
+        wait_until_finished(replay)
+        replay.beside.append("udp", [b"after"], HOST)
+        replay.beside.durable().result(20)
+    batches = [item for item in items_of(tmp_path / "data") if isinstance(item, Batch)]
+    assert {(batch.listener, batch.late) for batch in batches} == {
+        ("replay-day-1", False),
+        ("udp", True),
+        ("udp", False),
+    }
+    assert [batch.lines for batch in batches if batch.late] == [["during"]]
+
+
 def test_a_replay_goes_on_after_a_stop_without_a_gap_or_a_repeat(recording: Recording, tmp_path: Path) -> None:
     for _ in range(3):
         with replaying(recording, 60.0, tmp_path / "data") as replay:

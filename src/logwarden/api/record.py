@@ -95,13 +95,13 @@ class Evidence(_Model):
 
     ``facts`` holds the numbers and names of the fact by kind:
 
-    - never_seen_template: template, app, count, host, nearest (text of the nearest normal template, or absent)
+    - never_seen_template: template, app, count, host, nearest (text of a normal template that is near)
     - never_seen_combination: templates (short texts joined by `` + ``), host, normal_combinations
     - never_seen_on_host: template, app, host, other_hosts
     - missing_event: template, app, host, expected_every_seconds, missing_seconds
     - burst: template (or ``all lines``), host, count, seconds, normal_count (95th percentile in the same time)
     - silence: host, silent_seconds, normal_gap_seconds
-    - clock_offset: host, offset_seconds, normal_offset_seconds
+    - clock_offset: host, offset_seconds, normal_offset_seconds, moved_seconds (by how much they differ)
     - model_verdict: template, other_messages, probability
     - unlikely_text: template, loss, normal_loss, tokens (the most surprising words joined by spaces)
     """

@@ -9,6 +9,7 @@ from typing import Any
 
 from logwarden.api.record import EvidenceKind
 from logwarden.channels.base import Finding, Reading
+from logwarden.mask import app_of
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
@@ -121,7 +122,9 @@ class NoveltyChannel:
     def _unknown(self, unit: Unit, template: int, count: int) -> Finding:
         text = self._templates.text_of(template) or ""
         app = _app(text)
-        facts: dict[str, str | int | float] = {"template": text, "app": app, "host": unit.host, "count": count}
+        facts: dict[str, str | int | float] = {"template": text, "host": unit.host, "count": count}
+        if named := app_of(text):
+            facts["app"] = named
         if template in self._hosts_of:
             facts["other_hosts"] = len(self._hosts_of[template])
             return Finding(EvidenceKind.NEVER_SEEN_ON_HOST, self._by_host[unit.group].bits, facts, template)

@@ -9,6 +9,7 @@ from typing import Any
 
 from logwarden.api.record import EvidenceKind
 from logwarden.channels.base import Facts, Finding, Reading
+from logwarden.mask import app_of
 from logwarden.templates import Templates
 from logwarden.units import Unit
 
@@ -298,14 +299,15 @@ class RateChannel:
             "host": unit.host,
             "offset_seconds": round(offset, 1),
             "normal_offset_seconds": round(normal, 1),
+            "moved_seconds": round(offset - normal, 1),
         }
         return Finding(EvidenceKind.CLOCK_OFFSET, abs(offset - normal), facts)
 
     def _facts(self, host: str, template: int) -> Facts:
         text = "all lines" if template == ALL_LINES else self._templates.text_of(template) or ""
         facts: Facts = {"template": text, "host": host}
-        if template != ALL_LINES:
-            facts["app"] = text.partition(":")[0]
+        if template != ALL_LINES and (app := app_of(text)):
+            facts["app"] = app
         return facts
 
     def learn(self, unit: Unit) -> None:

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logwarden.cli.common import console
-from logwarden.cli.results import STYLES, StoreOption, local_time, open_store, printable
+from logwarden.cli.results import SHOWN_OF_ID, STYLES, StoreOption, counted, local_time, open_store, printable
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from logwarden.api.record import AnomalyRecord
 
 EXAMPLES = """
@@ -26,7 +28,7 @@ logwarden anomalies --search "hold timer" --format ndjson | jq .explanation.text
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _WIDTH_OF_A_FILE = 200
-_SHOWN_OF_ID = 12  # `explain` takes the beginning of an id
+_WIDTH_OF_A_TABLE = 110
 
 
 class Format(StrEnum):
@@ -81,7 +83,7 @@ def command(
     if output_format is Format.NDJSON:
         _write_ndjson(records)
     else:
-        _write_table(records, total)
+        _write_for_a_person(records, total)
 
 
 def _since(text: str | None) -> datetime | None:
@@ -103,19 +105,46 @@ def _write_ndjson(records: Iterable[AnomalyRecord]) -> None:
         print(json.dumps(record.to_json()))
 
 
-def _write_table(records: list[AnomalyRecord], total: int) -> None:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    from logwarden.dashboard.facts import summary
-
+def _write_for_a_person(records: list[AnomalyRecord], total: int) -> None:
     if not records:
         console().print("No anomalies match.")
         return
     out = console(stderr=False)
     if not out.is_terminal:
         out.width = _WIDTH_OF_A_FILE
+    if out.width < _WIDTH_OF_A_TABLE:
+        _write_blocks(out, records)
+    else:
+        _write_table(out, records)
+    console().print(f"{len(records)} of {counted(total, 'anomaly', 'anomalies')}. More about one: logwarden explain ID")
+
+
+def _write_blocks(out: Console, records: list[AnomalyRecord]) -> None:
+    """Write a line of short values and what is odd below it: in columns side by side it would have no room."""
+    from textwrap import fill
+
+    from rich.text import Text
+
+    from logwarden.dashboard.facts import summary
+
+    for record in records:
+        severity = record.severity.value
+        head = Text.assemble(
+            f"{local_time(record.start)}  ", (f"{severity:8}", STYLES[severity]), f"  {record.score:.2f}  "
+        )
+        head.append(f"{record.id[:SHOWN_OF_ID]}  ", "dim").append(printable(record.source.host), "bold")
+        out.print(head, soft_wrap=True)
+        said = fill(printable(summary(record)), out.width - 1, initial_indent="  ", subsequent_indent="  ")
+        out.print(Text(said), soft_wrap=True)
+
+
+def _write_table(out: Console, records: list[AnomalyRecord]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from logwarden.dashboard.facts import summary
+
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for name in ("Time", "Severity", "Host", "Score", "What is odd", "Id"):
         table.add_column(name, no_wrap=name in ("Time", "Id"), overflow="fold")
@@ -126,7 +155,6 @@ def _write_table(records: list[AnomalyRecord], total: int) -> None:
             Text(printable(record.source.host)),
             f"{record.score:.2f}",
             Text(printable(summary(record))),
-            record.id[:_SHOWN_OF_ID],
+            record.id[:SHOWN_OF_ID],
         )
     out.print(table)
-    console().print(f"{len(records)} of {total} anomalies. More about one: logwarden explain ID")

@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import IO, TYPE_CHECKING, Annotated
 
 import typer
 
 from logwarden.cli.common import console
-from logwarden.cli.results import printable
+from logwarden.cli.results import SHOWN_OF_ID, STYLES, counted, printable
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ logwarden detect --follow /var/log/syslog
 """
 
 _SHOWN = 20
-_STYLES = {"info": "cyan", "warning": "yellow", "critical": "bold red"}
 
 
 def command(
@@ -78,7 +78,8 @@ def command(
         with _replacing(summary) as file:
             file.write(json.dumps(result.to_json(), indent=2) + "\n")
     if "-" not in (str(output), str(summary)):
-        _show(top, result, output)
+        _show(plan, top)
+        _print(console(stderr=False), _totals(result, followed=follow))
     if result.problem:
         raise InvalidInputError(result.problem)
 
@@ -157,10 +158,13 @@ class _Top:
     """The records with the highest scores."""
 
     def __init__(self, size: int) -> None:
+        self.seen = 0
+        """Records that there were."""
         self._size = size
         self._heap: list[tuple[float, str, AnomalyRecord]] = []
 
     def __call__(self, outcome: Outcome) -> None:
+        self.seen += len(outcome.records)
         for record in outcome.records:
             heapq.heappush(self._heap, (record.score, record.id, record))
             if len(self._heap) > self._size:
@@ -261,11 +265,12 @@ def _progress() -> Iterator[Callable[[Summary], None]]:
 def _show_record(screen: Console, record: AnomalyRecord) -> None:
     heading = (
         f"{record.start:%Y-%m-%d %H:%M:%S}  {record.severity.value.upper():8}  {record.source.host}  "
-        f"score {record.score:.2f}  {record.origin.stream.removeprefix('file:')}:{record.origin.first}"
+        f"score {record.score:.2f}  {record.origin.stream.removeprefix('file:')}:{record.origin.first}  "
+        f"id {record.id[:SHOWN_OF_ID]}"
     )
     screen.print(
         printable(heading),
-        style=_STYLES[record.severity.value],
+        style=STYLES[record.severity.value],
         markup=False,
         soft_wrap=True,
     )
@@ -273,19 +278,30 @@ def _show_record(screen: Console, record: AnomalyRecord) -> None:
         _print(screen, f"  {printable(record.explanation.text)}")
 
 
-def _show(top: _Top, result: Summary, output: Path | None) -> None:
+def _show(plan: _Plan, top: _Top) -> None:
     screen = console(stderr=False)
     shown = top.in_time_order()
     for record in shown:
         _show_record(screen, record)
-    if shown and result.anomalies > len(shown):
-        where = f"all are in {output}" if output else "write all with --output FILE"
-        _print(screen, f"… the {len(shown)} highest of {result.anomalies:,} anomalies; {where}")
-    _print(
-        screen,
-        f"{result.lines:,} lines, {result.units:,} units, {result.anomalies:,} anomalies in {result.cases:,} cases, "
-        f"{result.rejected:,} rejected; {result.seconds:.1f} s, {result.lines_per_second:,.0f} lines/s",
+    if top.seen > len(shown):
+        where = f"all are in {plan.output}" if plan.output else "write all with --output FILE"
+        _print(screen, f"… the {len(shown)} highest of {top.seen:,} anomalies; {where}")
+    if shown and plan.store:
+        _print(screen, f"Evidence and raw lines of one: logwarden explain ID --store {quote(plan.store)}")
+    elif shown:
+        _print(screen, "For evidence and raw lines, add --store FILE, then: logwarden explain ID --store FILE")
+
+
+def _totals(result: Summary, *, followed: bool) -> str:
+    anomalies = counted(result.anomalies, "anomaly", "anomalies")
+    if result.anomalies:
+        anomalies += f" in {counted(result.cases, 'case', 'cases')}"
+    text = (
+        f"{counted(result.lines, 'line', 'lines')}, {counted(result.units, 'unit', 'units')}, {anomalies}, "
+        f"{result.rejected:,} rejected"
     )
+    # A file is followed for as long as somebody likes: that is no speed.
+    return text if followed else f"{text}; {result.seconds:.1f} s, {result.lines_per_second:,.0f} lines/s"
 
 
 def _print(screen: Console, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logwarden.cli.common import console
-from logwarden.cli.results import STYLES, StoreOption, local_time, open_store, printable
+from logwarden.cli.results import STYLES, StoreOption, counted, local_time, open_store, printable
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -63,15 +63,11 @@ def _render(record: AnomalyRecord, case: Case | None, width: int) -> Iterator[Te
     yield from _lines(record)
     if case is not None:
         yield from _section("Case")
-        size = f"{_counted(case.anomalies, 'anomaly', 'anomalies')}, {_counted(case.suppressed, 'repeat', 'repeats')}"
+        size = f"{counted(case.anomalies, 'anomaly', 'anomalies')}, {counted(case.suppressed, 'repeat', 'repeats')}"
         yield _plain(f"  {case.title} ({size}), id {case.id}")
     if record.feedback is not None:
         yield from _section("Answer")
         yield f"  {record.feedback.value.replace('_', ' ')}"
-
-
-def _counted(count: int, one: str, many: str) -> str:
-    return f"{count} {one if count == 1 else many}"
 
 
 def _plain(text: str, style: str = "") -> Text:

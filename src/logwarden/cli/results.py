@@ -22,6 +22,9 @@ StoreOption = Annotated[
     ),
 ]
 
+SHOWN_OF_ID: Final = 12
+"""Characters of an anomaly's id that are shown: `explain` takes the beginning of an id."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]")
 
 
@@ -35,6 +38,11 @@ def open_store(location: str | None) -> Store:
 def printable(text: str) -> str:
     r"""Return text that is safe on a terminal: a log line may hold escape sequences, shown as ``\x1b`` instead."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """Return a number with its noun: ``1 anomaly``, ``2,140 anomalies``."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def local_time(moment: datetime) -> str:

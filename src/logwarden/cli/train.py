@@ -22,6 +22,8 @@ logwarden train --data lab --base scratch --out ./revisions
 """
 
 _MOST_VERDICTS = 100_000
+_FOR_TUNING = ("torch", "transformers", "peft", "onnx")
+_OWN_THRESHOLDS = ("auto", "F1", "Quantile")
 
 
 class _Job(NamedTuple):
@@ -62,7 +64,7 @@ def command(
         int | None,
         typer.Option(
             min=0,
-            help="Steps of fine-tuning; 0 keeps the language model and fits only the rest, in seconds. "
+            help="Steps of fine-tuning; 0 keeps the language model and fits only the rest, in seconds, without torch. "
             "Default: three passes over the texts.",
             show_default=False,
         ),
@@ -151,6 +153,7 @@ def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path |
     where = str(file)
     root = out or storage_of(model, where) or _registry()
     plan = plan_of(model, work or _work(model.name), where, steps=steps)
+    _check_packages(plan)
     parts = parts_of(model, where)
     if model.spec.training.feedback.include:
         _tell_about_feedback()
@@ -184,8 +187,27 @@ def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, st
         ),
         threshold=_threshold(given.get("threshold", "auto")),
     )
+    _check_packages(plan)
     dataset = load_dataset(given.get("data", "lab"), given.get("format", DataFormat.AUTO).value)
     return _Job(plan, Parts([dataset]), out or _registry(), None)
+
+
+def _check_packages(plan: Plan) -> None:
+    """Say before anything is read what a training would miss after minutes.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If a package of the extra ``train`` that the plan needs is not installed.
+    """
+    from importlib.util import find_spec
+
+    needed = list(_FOR_TUNING) if plan.tuning.steps != 0 else []
+    if plan.threshold.value is None and plan.threshold.method not in _OWN_THRESHOLDS:
+        needed.append("pyod")
+    for package in needed:
+        if find_spec(package) is None:
+            raise ModuleNotFoundError(name=package)
 
 
 def _threshold(text: str) -> Any:

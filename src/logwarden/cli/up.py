@@ -33,12 +33,16 @@ def command(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for what must survive a restart, and for the store. Default: the user's data folder.",
-            show_default=False,
+            help="Folder for the spool and, when given, for the store too.",
+            show_default="~/.local/share/logwarden",
         ),
     ] = None,
     store: Annotated[
-        str | None, typer.Option(help="SQLite file or database URL for the results.", show_default=False)
+        str | None,
+        typer.Option(
+            help="SQLite file or database URL for the results.",
+            show_default="logwarden.db in --data-dir, else in ~/.local/state/logwarden",
+        ),
     ] = None,
     secrets: Annotated[
         Path | None,

@@ -28,6 +28,7 @@ _FACTS = {
     "host": "Host",
     "loss": "Surprise",
     "missing_seconds": "Missing for",
+    "moved_seconds": "Moved by",
     "nearest": "Nearest known message",
     "normal_combinations": "Known combinations",
     "normal_count": "Normal at most",

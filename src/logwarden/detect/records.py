@@ -34,6 +34,8 @@ _LONGEST_LINE = 4096
 # A finding is told when a normal unit shows as much less than once in ten.
 _WORTH_TELLING = 1.0
 _SURPRISING_WORDS = 5
+# Share of words that a normal message has in common with a new one to be shown beside it.
+_NEAR = 0.5
 _REMEMBERED = 4096
 
 
@@ -117,7 +119,8 @@ class RecordMaker:
         facts = dict(finding.facts)
         if finding.kind is EvidenceKind.NEVER_SEEN_TEMPLATE:
             nearest = self._nearest(str(facts["template"]))
-            if nearest is not None and nearest[0] != finding.template:  # training may know it from faults only
+            # One that has little in common explains nothing. Training may know a text itself from faults only.
+            if nearest is not None and nearest[1] >= _NEAR and nearest[0] != finding.template:
                 facts["nearest"] = self._model.templates.known[nearest[0]]
         elif finding.kind is EvidenceKind.UNLIKELY_TEXT:
             facts["tokens"] = self._surprising_words(str(facts["template"]))

@@ -11,6 +11,7 @@ import string
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
+from logwarden import mask
 from logwarden.api.record import Evidence, EvidenceKind
 from logwarden.explain import values
 
@@ -18,6 +19,9 @@ ALL_LINES = "all lines"
 """Template of a burst that counts every line of a host."""
 
 Roles = dict[str, str]
+
+# Share of the normal clock offset below which the new one reads like it: durations are written in two units.
+_SMALL_MOVE = 0.1
 
 FORMS: Mapping[EvidenceKind, tuple[str, ...]] = {
     EvidenceKind.BURST: (
@@ -155,8 +159,7 @@ def _text_and_app(facts: Facts) -> _Written:
 
 def app_of(template: values.Value | None) -> str | None:
     """Return the program that a template's text begins with (``sshd: Failed ...``), or None."""
-    head, colon, _ = str(template or "").partition(": ")
-    return values.name(head) if colon and " " not in head else None
+    return values.name(mask.app_of(str(template or "")))
 
 
 def _burst(facts: Facts) -> _Written:
@@ -182,16 +185,33 @@ def _missing_event(facts: Facts) -> _Written:
 
 
 def _clock_offset(facts: Facts) -> _Written:
-    offset, normal = _side(facts.get("offset_seconds")), _side(facts.get("normal_offset_seconds"))
-    return {"offset": f"{offset} of" if offset and offset.endswith("ahead") else offset, "normal": normal}
+    offset = _moved(facts) or _side(facts.get("offset_seconds"))
+    return {
+        "offset": f"{offset} of" if offset and offset.endswith("ahead") else offset,
+        "normal": _side(facts.get("normal_offset_seconds")),
+    }
+
+
+def _moved(facts: Facts) -> str | None:
+    """Write by how much a clock went on where its offset alone, rounded, would read like the normal one."""
+    moved, normal = facts.get("moved_seconds"), facts.get("normal_offset_seconds")
+    length = values.duration(moved)
+    if length is None or values.number(normal) is None:
+        return None
+    by, before = float(moved or 0), float(normal or 0)
+    if abs(by) > _SMALL_MOVE * abs(before):
+        return None
+    return f"{length} {'further' if (by < 0) == (before < 0) else 'less'} {_direction(before)}"
 
 
 def _side(seconds: values.Value | None) -> str | None:
     """Write a clock offset; a positive one is a clock that is ahead of the receiver's."""
     length = values.duration(seconds)
-    if length is None:
-        return None
-    return f"{length} behind" if float(seconds or 0) < 0 else f"{length} ahead"
+    return f"{length} {_direction(float(seconds or 0))}" if length else None
+
+
+def _direction(offset: float) -> str:
+    return "behind" if offset < 0 else "ahead"
 
 
 def _never_seen_template(facts: Facts) -> _Written:

@@ -246,7 +246,8 @@ class Ingest:
         promises, lines = [], opened.lines
         if lines.good:
             keys = None if opened.hosts is None else [host or peer for host in opened.hosts]
-            self._intake.append(self._name, lines.good, peer, keys=keys)
+            # Who sends by HTTP may send a whole file, or what had to wait.
+            self._intake.append(self._name, lines.good, peer, keys=keys, late=True)
             promises.append(self._intake.durable())
         for line, reason in lines.bad:
             self._intake.append(self._name, [line], peer, reason=reason)

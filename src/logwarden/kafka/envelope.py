@@ -36,6 +36,8 @@ class Line(NamedTuple):
         Name of the listener that received it, empty if unknown.
     reason
         Why the line cannot be used, in words; empty for a good one.
+    late
+        See :class:`logwarden.events.Batch`.
     """
 
     text: str
@@ -43,9 +45,12 @@ class Line(NamedTuple):
     peer: str
     listener: str
     reason: str
+    late: bool = False
 
 
-def encode(line: bytes, *, received: float, peer: str = "", listener: str = "", reason: str = "") -> bytes:
+def encode(
+    line: bytes, *, received: float, peer: str = "", listener: str = "", reason: str = "", late: bool = False
+) -> bytes:
     """Return the value for a line.
 
     Of a line longer than :data:`~logwarden.sources.base.MAX_LINE_BYTES` so much is kept that the parser rejects it.
@@ -56,10 +61,12 @@ def encode(line: bytes, *, received: float, peer: str = "", listener: str = "", 
         Raw bytes without the line end.
     received
         Unix seconds.
-    peer, listener, reason
+    peer, listener, reason, late
         As in :class:`Line`.
     """
     fields: dict[str, Any] = {"logwarden": VERSION, "listener": listener, "peer": peer, "received": received}
+    if late:
+        fields["late"] = True
     if reason:
         fields["reason"] = reason
         line = line[:KEPT_OF_REJECTED]
@@ -93,7 +100,7 @@ def decode_good(value: bytes | None) -> Line | None:
         and get("logwarden") == VERSION
         and "reason" not in fields
     ):
-        return Line(text, received, peer, listener, "")
+        return Line(text, received, peer, listener, "", get("late") is True)
     return None
 
 
@@ -128,7 +135,8 @@ def _from_fields(fields: dict[str, Any], value: bytes, key: bytes | None, writte
         reason = fields.get("reason") or ""
         if not (isinstance(peer, str) and isinstance(listener, str) and isinstance(reason, str)):
             raise ValueError("peer, listener and reason have to be text")
-        return Line(_text(fields), _received(fields, written), peer, listener, reason)
+        late = fields.get("late") in (True, "true")
+        return Line(_text(fields), _received(fields, written), peer, listener, reason, late)
     except ValueError as error:
         return Line(to_text(value)[:KEPT_OF_REJECTED], written, _sender(key), "", f"broken envelope: {error}")
 

@@ -102,11 +102,11 @@ class PartitionSource:
     # ------------------------------------------------------------------ cutting
 
     def _cut(self, lines: list[tuple[int, Line]]) -> None:
-        """Cut into batches of one listener, ticks, and what cannot be read."""
+        """Cut into batches of lines that came the same way, ticks, and what cannot be read."""
         start = 0
         for i, (_, line) in enumerate(lines):
             jumps = line.received - self._clock > TICK_SECONDS and self._clock
-            if i > start and (jumps or line.reason or line.listener != lines[start][1].listener):
+            if i > start and (jumps or line.reason or _way(line) != _way(lines[start][1])):
                 self._add(lines[start:i])
                 start = i
             if jumps:
@@ -128,6 +128,7 @@ class PartitionSource:
                     [line.received for _, line in lines],
                     [line.peer for _, line in lines],
                     lines[0][1].listener or None,
+                    late=lines[0][1].late,
                 )
             )
 
@@ -143,6 +144,10 @@ class PartitionSource:
         for second in range(first, math.floor(now / TICK_SECONDS) + 1):
             self._clock = second * TICK_SECONDS
             self._items.append(Tick(self._clock))
+
+
+def _way(line: Line) -> tuple[str, bool]:
+    return line.listener, line.late
 
 
 def _written(message: Message) -> float:

@@ -126,6 +126,7 @@ class Producer:
         received: Sequence[float] | None = None,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         """Send lines; Kafka has them once :meth:`durable` says so.
 
@@ -143,6 +144,8 @@ class Producer:
             What decides the partition, where that is not the peer: the device, when a relay sends for many.
         reason
             Why the lines cannot be taken apart; they then become dead letters.
+        late
+            See :class:`logwarden.events.Batch`.
         """
         if not lines:
             return
@@ -151,7 +154,7 @@ class Producer:
         senders = [peers] * len(lines) if isinstance(peers, str) else peers
         times = [self.clock.now()] * len(lines) if received is None else received
         values = [
-            envelope.encode(line, received=at, peer=peer, listener=listener, reason=reason)
+            envelope.encode(line, received=at, peer=peer, listener=listener, reason=reason, late=late)
             for line, at, peer in zip(lines, times, senders, strict=True)
         ]
         size = sum(map(len, values)) + _LINE_COST * len(values)

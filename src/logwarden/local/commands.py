@@ -42,7 +42,7 @@ def sending(endpoints: Sequence[Endpoint], *, token: bool, authority: Path | Non
 
 def _command(endpoint: Endpoint, token: bool, authority: Path | None) -> str:
     if endpoint.protocol in ("udp", "tcp"):
-        return f"logger --{endpoint.protocol} --server {_host(endpoint)} --port {endpoint.port} {_TEXT}"
+        return f"logger --{endpoint.protocol} --server {reachable(endpoint.host)} --port {endpoint.port} {_TEXT}"
     if endpoint.protocol == "tls":
         return f"echo {_TEXT} | openssl s_client -quiet -no_ign_eof -connect {_place(endpoint)}"
     trust = f"--cacert {quote(str(authority))} " if authority is not None else ""
@@ -50,11 +50,11 @@ def _command(endpoint: Endpoint, token: bool, authority: Path | None) -> str:
     return f"curl {trust}{header}--data-binary {_TEXT} {url(endpoint)}"
 
 
-def _host(endpoint: Endpoint) -> str:
-    """Return the address at which this machine reaches an endpoint."""
-    return _ANY_ADDRESS.get(endpoint.host, endpoint.host)
+def reachable(host: str) -> str:
+    """Return the address at which this machine reaches what listens at ``host``."""
+    return _ANY_ADDRESS.get(host, host)
 
 
 def _place(endpoint: Endpoint) -> str:
-    host = _host(endpoint)
+    host = reachable(endpoint.host)
     return f"[{host}]:{endpoint.port}" if ":" in host else f"{host}:{endpoint.port}"

@@ -52,7 +52,7 @@ class StatusLine:
 
 def status_text(lines: int, anomalies: int, newest: AnomalyRecord | None, notes: Sequence[str]) -> str:
     """Return the status line."""
-    parts = [f"{lines:,} lines", f"{anomalies:,} anomalies"]
+    parts = [f"{lines:,} line{'s' * (lines != 1)}", f"{anomalies:,} anomal{'y' if anomalies == 1 else 'ies'}"]
     if newest is not None:
         when = newest.start.astimezone().strftime("%H:%M:%S")
         parts.append(f"newest {when} {newest.source.host} {newest.category.replace('_', ' ')} {newest.score:.2f}")

@@ -135,9 +135,10 @@ class TopicIntake:
         *,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         """See :class:`logwarden.sources.listening.Intake`."""
-        self.producer.append(listener, lines, peers, keys=keys, reason=reason)
+        self.producer.append(listener, lines, peers, keys=keys, reason=reason, late=late)
 
     def durable(self) -> Future[None]:
         """See :class:`logwarden.sources.listening.Intake`."""

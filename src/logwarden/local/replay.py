@@ -78,6 +78,45 @@ class Recording:
                     yield latest, peer, raw
 
 
+class Beside:
+    """The intake of other listeners while a recording is replayed.
+
+    Their lines are stamped by the replay's clock, which runs at the speed of the replay: it says nothing of theirs.
+    """
+
+    def __init__(self, replay: Replay, spool: Spool) -> None:
+        self._replay = replay
+        self._spool = spool
+
+    @property
+    def crowded(self) -> bool:
+        """See :class:`logwarden.sources.listening.Intake`."""
+        return self._spool.crowded
+
+    @property
+    def problem(self) -> str:
+        """See :class:`logwarden.sources.listening.Intake`."""
+        return self._spool.problem
+
+    def append(
+        self,
+        listener: str,
+        lines: Sequence[bytes],
+        peers: str | Sequence[str] = "",
+        *,
+        keys: Sequence[str] | None = None,
+        reason: str = "",
+        late: bool = False,
+    ) -> None:
+        """See :class:`logwarden.sources.listening.Intake`."""
+        late = late or not self._replay.finished
+        self._spool.append(listener, lines, peers, keys=keys, reason=reason, late=late)
+
+    def durable(self) -> Future[None]:
+        """See :class:`logwarden.sources.listening.Intake`."""
+        return self._spool.durable()
+
+
 class Replay:
     """A replay under way: the clock of the ingest, the intake of its listener, and the sender.
 
@@ -108,6 +147,8 @@ class Replay:
         self.total = len(recording.times)
         self.done = min(spool.counts[self.listener], self.total)
         """Lines that have reached the spool."""
+        self.beside = Beside(self, spool)
+        """Where the other listeners put lines meanwhile."""
         self._spool = spool
         self._stay = stay
         self._stop = threading.Event()
@@ -180,6 +221,7 @@ class Replay:
         *,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         """Hand lines to the spool with the times and senders that were recorded."""
         if reason:

@@ -28,6 +28,7 @@ from logwarden.local.explaining import open_explainer
 from logwarden.local.handoff import HandOff, KafkaHandOff, SpoolHandOff
 from logwarden.local.http import http_limits, http_tokens
 from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints
+from logwarden.local.readiness import Readiness
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.replay import MAX_SPEED, Recording, Replay
 from logwarden.local.revision import RevisionWatch, choose_revision, load
@@ -43,6 +44,8 @@ Launch = Callable[[str, str, int], "subprocess.Popen[bytes]"]
 
 _READ_SECONDS = 0.2
 _SHOW_SECONDS = 0.5
+_PAGE_SECONDS = 60.0
+_ASK_SECONDS = 0.2
 _STATUS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
 _CHILD_SECONDS = 5.0
@@ -205,15 +208,16 @@ class _Pipeline:
     def _listener(
         self, endpoint: Endpoint, sock: socket.socket, tokens: Tokens | None, tls: ssl.SSLContext | None
     ) -> Listener:
+        intake = self._handoff.intake if self._replay is None else self._replay.beside
         if endpoint.protocol == "udp":
-            return UdpListener(endpoint.name, sock, self._handoff.intake)
+            return UdpListener(endpoint.name, sock, intake)
         if endpoint.protocol in ("tcp", "tls"):
-            return TcpListener(endpoint.name, sock, self._handoff.intake, tls=tls)
+            return TcpListener(endpoint.name, sock, intake, tls=tls)
         limits = http_limits(self._config.pipeline)
         return HttpListener(
             endpoint.name,
             sock,
-            self._handoff.intake,
+            intake,
             tokens=tokens,
             tls=tls,
             limits=limits,
@@ -229,8 +233,9 @@ class _Pipeline:
         watch = RevisionWatch(self._config.model, self._config.registry, self._model.revision)
         self._stack.callback(watch.stop)
         self._start()
+        ready = Readiness(self._page, self._child, _PAGE_SECONDS)
         try:
-            self._work(stopping, watch)
+            self._work(stopping, watch, ready)
         finally:
             self._shut_down()
 
@@ -239,7 +244,8 @@ class _Pipeline:
         replay_listener = self._replay_listener()
         self._thread = ListenerThread([*self._listeners, *([replay_listener] if replay_listener else [])])
         self._thread.start()
-        self._config.say(self._banner())
+        if self._page is not None:
+            self._config.say("Starting; the dashboard takes some seconds.")
         if replay_listener is not None and self._replay is not None:
             self._replay.start(*replay_listener.socket.getsockname()[:2])
 
@@ -250,14 +256,17 @@ class _Pipeline:
         _, sock = self._bind(endpoint)
         return TcpListener(endpoint.name, sock, self._replay)
 
-    def _work(self, stopping: threading.Event, watch: RevisionWatch) -> None:
-        show, publish, prune = Every(_SHOW_SECONDS), Every(_STATUS_SECONDS), Every(_PRUNE_SECONDS)
+    def _work(self, stopping: threading.Event, watch: RevisionWatch, ready: Readiness) -> None:
+        ask, show = Every(_ASK_SECONDS), Every(_SHOW_SECONDS)
+        publish, prune = Every(_STATUS_SECONDS), Every(_PRUNE_SECONDS)
         while not stopping.is_set() and not self._replayed():
             self._handoff.step(_READ_SECONDS)
             new = watch.take()
             if new is not None:
                 self._take_over(new)
-            if show.due():
+            if not ready.told and ask.due() and ready.reached():
+                self._config.say(self._banner())
+            if ready.told and show.due():
                 self._show()
             if publish.due():
                 self._publish(self._phase())

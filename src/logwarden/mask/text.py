@@ -89,6 +89,12 @@ def line_text(app: str, message: str) -> str:
     return text
 
 
+def app_of(text: str) -> str:
+    """Return the program that a line's text begins with, or "" where it names none."""
+    app, colon, _ = text.partition(": ")
+    return app if colon and " " not in app else ""
+
+
 def _normal_app(app: str) -> str:
     try:
         return _apps[app]

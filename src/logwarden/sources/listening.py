@@ -38,6 +38,7 @@ class Intake(Protocol):
         *,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None: ...
 
     def durable(self) -> Future[None]: ...

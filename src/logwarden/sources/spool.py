@@ -192,6 +192,7 @@ class Spool:
         received: Sequence[float] | None = None,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         """Add lines; they are readable and safe from a crash once :meth:`durable` says so.
 
@@ -209,9 +210,11 @@ class Spool:
             Without meaning here, as there is one partition.
         reason
             Why the lines cannot be taken apart; they are then handed on as malformed.
+        late
+            See :class:`logwarden.events.Batch`.
         """
         senders = [peers] * len(lines) if isinstance(peers, str) else peers
-        kind = Kind.MALFORMED if reason else Kind.LINES
+        kind = Kind.MALFORMED if reason else Kind.LATE_LINES if late else Kind.LINES
         with self._changed:
             self._check_open()
             for part, size in _parts(lines):

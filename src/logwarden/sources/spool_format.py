@@ -41,6 +41,7 @@ class Kind(IntEnum):
     MALFORMED = 2
     TICK = 3
     END = 4
+    LATE_LINES = 5
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Header(NamedTuple):
 
 def encode(draft: Draft, position: int, number: int) -> bytes:
     """Return the bytes of a block whose first line stands at ``position``."""
-    if draft.kind in (Kind.LINES, Kind.MALFORMED):
+    if draft.kind in (Kind.LINES, Kind.LATE_LINES, Kind.MALFORMED):
         payload = _encode_lines(draft)
     elif draft.kind is Kind.TICK:
         payload = _TIME.pack(draft.received[0])
@@ -136,8 +137,8 @@ def decode(header: Header, payload: bytes, stream: str) -> Item:
         return End(payload.decode())
     listener, reason, received, peers, lines = _decode_lines(payload, header.lines)
     positions = range(header.position, header.position + header.lines)
-    if header.kind is Kind.LINES:
-        return Batch(stream, positions, lines, received, peers, listener)
+    if header.kind is not Kind.MALFORMED:
+        return Batch(stream, positions, lines, received, peers, listener, late=header.kind is Kind.LATE_LINES)
     rows = zip(positions, received, peers, lines, strict=True)
     return Malformed(
         positions,

@@ -48,7 +48,7 @@ class TemplateMiner:
     knows. Two rules keep texts apart that Drain alone would merge: a word such as ``up``, ``denied`` or ``status=404``
     never becomes a wildcard, nor does a position at which fewer than eight different words were seen.
 
-    drain3 is imported when a miner is frozen: serving does without it.
+    drain3 is imported when a miner is frozen: detecting does without it.
     """
 
     def __init__(self) -> None:

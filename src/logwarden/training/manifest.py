@@ -40,7 +40,7 @@ def manifest_fields(
     report
         What was measured on the test part.
     seconds
-        Wall time of the training.
+        Wall time of the training without that of the language model, which is read from the reports of its runs.
     """
     parent = base_revision(plan.base) if plan.base != SCRATCH else None
     return {
@@ -95,13 +95,15 @@ def _split(dataset: Dataset) -> str:
 
 
 def _training(plan: Plan, seconds: float) -> dict[str, Any]:
+    reports = {} if plan.tuning.steps == 0 else _reports(plan)
+    seconds += sum(report["seconds"] for report in reports.values())
     settings: dict[str, Any] = {"mode": plan.mode, "seconds": round(seconds, 1), "device": _device(plan)}
-    if plan.tuning.steps == 0:
+    if not reports:
         return settings | {"steps": 0}
     tuning = plan.tuning
     settings |= {
-        "steps": _steps(plan, "tuned"),
-        "pretraining_steps": _steps(plan, "pretrained") if plan.base == SCRATCH else 0,
+        "steps": reports["tuned"]["steps"],
+        "pretraining_steps": reports["pretrained"]["steps"] if "pretrained" in reports else 0,
         "learning_rate": tuning.learning_rate,
         "batch_size": tuning.batch_size,
         "max_tokens": tuning.max_tokens,
@@ -110,10 +112,10 @@ def _training(plan: Plan, seconds: float) -> dict[str, Any]:
     return settings
 
 
-def _steps(plan: Plan, folder: str) -> int:
-    """Return how many steps a finished run took."""
-    steps: int = json.loads((plan.work / folder / "training.json").read_text(encoding="utf-8"))["steps"]
-    return steps
+def _reports(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Return the reports of the finished runs of the language model: their steps and seconds, across all resumes."""
+    folders = ["pretrained", "tuned"] if plan.base == SCRATCH else ["tuned"]
+    return {name: json.loads((plan.work / name / "training.json").read_text(encoding="utf-8")) for name in folders}
 
 
 def _device(plan: Plan) -> str:

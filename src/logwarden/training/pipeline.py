@@ -62,7 +62,9 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
     started = time.monotonic()
     templates = mine_templates(plan.unit, parts.train)
     say(f"{len(templates)} templates in the training part")
+    before_language = time.monotonic()
     language_folder = _language_folder(plan, parts, templates)
+    spent_on_language = time.monotonic() - before_language
     language = LanguageModel.load(language_folder, threads=2)
     model = DetectionModel("new", plan.unit, templates, language, ModelScores(language), fitted={})
     model = fit(model, plan, parts, say)
@@ -71,7 +73,8 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
     report = evaluate(model, *(cuts[name] for name in PARTS))
     files = plan.work / "revision"
     _write_files(files, model, language_folder)
-    seconds = time.monotonic() - started
+    # The steps of the language model may have been taken by an earlier call: their reports know how long they took.
+    seconds = time.monotonic() - started - spent_on_language
     return write_revision(root, files, manifest_fields(plan, parts.datasets, cuts, model, report, seconds))
 
 

@@ -68,6 +68,7 @@ class Intake:
         open_units, read = stream.open, self._read
         add, addresses, clock = open_units.add, stream.addresses, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
+        late = batch.late
         closed = self._take_left_open()
         activity: list[tuple[int, str]] = []
         self._forget_texts()
@@ -86,6 +87,8 @@ class Intake:
                     closed += open_units.restart()
             else:
                 moment = arrival
+                if late:
+                    stated = None
             units = add(host, moment, positions[i], text, template, stated)
             if units:
                 closed += units
