@@ -265,8 +265,8 @@ def _progress() -> Iterator[Callable[[Summary], None]]:
 def _show_record(screen: Console, record: AnomalyRecord) -> None:
     heading = (
         f"{record.start:%Y-%m-%d %H:%M:%S}  {record.severity.value.upper():8}  {record.source.host}  "
-        f"score {record.score:.2f}  {record.origin.stream.removeprefix('file:')}:{record.origin.first}  "
-        f"id {record.id[:SHOWN_OF_ID]}"
+        f"score {record.score:.2f}  id {record.id[:SHOWN_OF_ID]}  "
+        f"{record.origin.stream.removeprefix('file:')}:{record.origin.first}"
     )
     screen.print(
         printable(heading),

@@ -107,7 +107,7 @@ class Detector:
         record = self._records.make(
             scored,
             address=stream.addresses.get(scored.unit.host),
-            listener=stream.listener,
+            listener=stream.listeners.get(scored.unit.host) or None,
             detected=time.time(),
         )
         filed, case = self._cases.file(record, scored)

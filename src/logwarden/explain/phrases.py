@@ -154,7 +154,12 @@ _Written = dict[str, str | None]
 
 def _text_and_app(facts: Facts) -> _Written:
     app = values.name(facts.get("app")) or app_of(facts.get("template"))
-    return {"app": app, "text": values.quote(facts.get("template"), app or "")}
+    return {"app": app, "text": _quoted(facts.get("template"), app)}
+
+
+def _quoted(template: values.Value | None, app: str | None) -> str | None:
+    """Quote a template without its program, where that is named already; a name as shown may lack some characters."""
+    return values.quote(template, mask.app_of(values.plain_text(str(template))) if app else "")
 
 
 def app_of(template: values.Value | None) -> str | None:
@@ -219,8 +224,14 @@ def _never_seen_template(facts: Facts) -> _Written:
     return {
         **said,
         "times": values.times(facts.get("count")),
-        "nearest": values.quote(facts.get("nearest"), said["app"] or ""),
+        "nearest": _nearest(facts, said["app"]),
     }
+
+
+def _nearest(facts: Facts, app: str | None) -> str | None:
+    """Quote the nearest message, with its program where that is another one."""
+    nearest = facts.get("nearest")
+    return _quoted(nearest, app if app == app_of(nearest) else None)
 
 
 def _never_seen_on_host(facts: Facts) -> _Written:

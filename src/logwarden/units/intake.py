@@ -23,14 +23,16 @@ _BACK_IN_TIME = 3600.0
 
 
 class StreamState:
-    """The open units of one stream, its clock where lines carry no receive time, and where its hosts are."""
+    """The open units of one stream, its clock where lines carry no receive time, and by host its address and the
+    listener that received it last.
+    """
 
-    __slots__ = ("addresses", "clock", "listener", "open")
+    __slots__ = ("addresses", "clock", "listeners", "open")
 
     def __init__(self, open_units: Windows | Sessions) -> None:
         self.open = open_units
         self.clock = StatedClock()
-        self.listener: str | None = None
+        self.listeners: dict[str, str] = {}
         self.addresses: dict[str, str] = {}
 
 
@@ -97,6 +99,8 @@ class Intake:
             activity.append((int(moment) // ACTIVITY_SECONDS, host))
         outcome.lines += len(lines)
         counted = Counter(activity).items()
+        if batch.listener:
+            stream.listeners.update((host, batch.listener) for (_, host), _ in counted)
         outcome.activity += [Activity(slot * ACTIVITY_SECONDS, host, n) for (slot, host), n in counted]
         return closed
 
@@ -144,8 +148,6 @@ class Intake:
         if stream is None:
             stream = StreamState(self._new(batch.stream))
             self.streams[batch.stream] = stream
-        if batch.listener:
-            stream.listener = batch.listener
         return stream
 
     def _new(self, name: str) -> Windows | Sessions:
@@ -168,7 +170,7 @@ class Intake:
         return {
             "kind": self._unit.kind,
             "streams": [
-                [stream.open.to_state(), stream.clock.to_state(), stream.listener, stream.addresses]
+                [stream.open.to_state(), stream.clock.to_state(), stream.listeners, stream.addresses]
                 for stream in self.streams.values()
             ],
         }
@@ -179,10 +181,11 @@ class Intake:
         The templates of open lines are looked up again, and open units of another kind are closed by the next call.
         """
         kind = state.get("kind", WINDOW)
-        for saved, clock, listener, addresses in state["streams"]:
+        for saved, clock, listeners, addresses in state["streams"]:
             stream = StreamState(self._restored(saved, kind))
             stream.clock = StatedClock.from_state(clock)
-            stream.listener = listener
+            # Earlier versions kept one for the whole stream.
+            stream.listeners = listeners if isinstance(listeners, dict) else dict.fromkeys(addresses, listeners or "")
             stream.addresses = addresses
             self.streams[saved["stream"]] = stream
 

@@ -1,4 +1,4 @@
-"""What the receive time of a line says of its sender's clock."""
+"""What is kept of how a line was received."""
 
 from __future__ import annotations
 
@@ -20,3 +20,13 @@ def test_lines_that_may_be_late_say_nothing_of_a_clock(late: bool, offset: float
     (unit,) = intake.process(batch, Outcome())
     assert unit.clock_offset == offset
     assert unit.times == [RECEIVED] * 2
+
+
+def test_the_listener_of_a_host_is_the_one_that_received_its_lines() -> None:
+    intake = Intake(Templates(), UnitConfig(lines=2, seconds=30), lambda host, gap: 0.0)
+    intake.process(Batch("s", [0], LINES[1:], [RECEIVED], ["10.0.0.1"], listener="udp"), Outcome())
+    other = LINES[1].replace("srv1", "srv2")
+    intake.process(Batch("s", [1], [other], [RECEIVED], ["10.0.0.2"], listener="http"), Outcome())
+    restored = Intake(Templates(), UnitConfig(lines=2, seconds=30), lambda host, gap: 0.0)
+    restored.restore(intake.to_state())
+    assert restored.streams["s"].listeners == {"srv1": "udp", "srv2": "http"}
