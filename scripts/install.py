@@ -35,7 +35,9 @@ def main(extra: str) -> int:
     wanted = ["--constraint", "constraints.txt", "--editable", f".[{extra}]"]
     if os.environ.get("LOGWARDEN_INSTALLER") == "pip" or not _have_uv():
         return _run([*PIP, "install", *wanted], os.environ)
-    code = _run([str(UV), "pip", "install", "--python", sys.executable, *wanted], uv_environment(os.environ))
+    # What is going to be run is compiled here and not at its first start. Of all that developing installs, little is.
+    compiled = ["--compile-bytecode"] if extra == "serve" else []
+    code = _run([str(UV), "pip", "install", *compiled, "--python", sys.executable, *wanted], uv_environment(os.environ))
     if code:
         print("uv could not install; to try with pip instead: LOGWARDEN_INSTALLER=pip make ...", file=sys.stderr)
     return code

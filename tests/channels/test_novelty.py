@@ -70,3 +70,12 @@ def test_what_was_learned_is_known_and_survives_a_restart(channel: NoveltyChanne
     fresh = NoveltyChannel(Templates(KNOWN))
     fresh.restore(json.loads(json.dumps(channel.to_state())))
     assert fresh.read(unit(fresh._templates, "srv1", 1e6, ["sshd: fatal: mm_answer_sign failed"])) == []
+
+
+def test_what_was_told_of_an_unknown_device_is_told_once_and_of_a_known_one_again(channel: NoveltyChannel) -> None:
+    for i in range(400):
+        channel.learn(unit(channel._templates, "new-switch", 30.0 * i, ["ifmgr: interface IFACE up"]))
+    for host, texts, again in (("new-switch", ["ifmgr: fan failure"], 0), ("srv1", ["sshd: fatal: no keys"], 1)):
+        assert len(read(channel, host, texts)) == 1
+        channel.reported(unit(channel._templates, host, 1e6, texts))
+        assert len(read(channel, host, texts)) == again

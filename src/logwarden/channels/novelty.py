@@ -161,7 +161,13 @@ class NoveltyChannel:
             self._count(unit.group, counts)
 
     def reported(self, unit: Unit) -> None:
-        """What was reported stays new, so that it is reported when it comes again."""
+        """What was reported stays new, so that it is reported when it comes again; of a stranger it is told once.
+
+        A device that training did not know has no normal yet: were its messages new for ever, each of them would be
+        told for ever.
+        """
+        if unit.group not in self._fitted_hosts:
+            self.learn(unit)
 
     def _learnable(self, counts: Counter[int], learned: Counter[int]) -> Counter[int]:
         """Leave out new templates of a host that has too many, and remember the texts of the others."""
