@@ -80,6 +80,8 @@ class Running:
 
 
 Start = Callable[..., Running]
+Rows = Sequence[tuple[float, bytes, str]]
+"""Receive time, line and sender."""
 
 
 @pytest.fixture
@@ -125,9 +127,10 @@ def own_broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 def network(begin: float, minutes: int, filler: int) -> list[tuple[float, bytes, str]]:
-    """Return receive time, line and sender: a small network with faults, and numbered lines of six other hosts.
+    """Return receive time, line and sender: a small network with faults, and numbered lines of nine other hosts.
 
-    Times begin at the whole half minute after ``begin`` and are spread over ``minutes``.
+    Times begin at the whole half minute after ``begin`` and are spread over ``minutes``, in each of three partitions:
+    one that falls silent goes on by the real time.
     """
     rows = raw_lines(minutes)
     shift = begin - begin % 30 + 30 - (rows[0][0] - rows[0][0] % 30)
@@ -135,13 +138,13 @@ def network(begin: float, minutes: int, filler: int) -> list[tuple[float, bytes,
     found = [(at + shift, text.encode(), devices[text.split()[3]]) for at, text in rows]
     length = found[-1][0] - found[0][0]
     for number in range(filler):
-        host = number % 6
+        host = number % 9
         text = f"<13>f{host} app[{number}]: served number {number} of this stream"
         found.append((found[0][0] + length * number / filler, text.encode(), f"10.0.1.{host}"))
     return sorted(found)
 
 
-def produce(broker: Broker, topic: str, rows: Sequence[tuple[float, bytes, str]]) -> None:
+def produce(broker: Broker, topic: str, rows: Rows) -> None:
     """Send rows, and return when Kafka has them."""
     with Producer(settings_for(broker, topic)) as producer:
         for first in range(0, len(rows), 1000):

@@ -134,8 +134,10 @@ def test_broken_messages_are_handed_on_with_their_reason_and_can_be_had_until_th
     source.feed(messages)
     assert [one[:2] for one in flat(source.read(3)[0])] == [("line", 0), ("rejected", 1), ("rejected", 2)]  # type: ignore[index]
     assert source.originals([2, 1]) == messages[1:]
-    source.forget()
+    source.feed([line(3, START, reason="waits to be read while the store is away")])
+    source.forget(3)
     assert source.originals([1]) == []
+    assert source.originals([3]) == source.originals([1, 2, 3]) != []
 
 
 def test_what_is_fetched_twice_is_read_once() -> None:

@@ -42,7 +42,7 @@ class PartitionSource:
         self._stream = stream
         self._clock = self._last_line = 0.0
         self._items: list[Item] = []
-        self._kept: list[Sequence[Message]] = []
+        self._kept: list[tuple[int, Sequence[Message]]] = []  # with the offset behind them
 
     def resume(self, place: int, clock: float) -> None:
         """Go on at the offset ``place``, where the detector's clock is ``clock`` (Unix seconds; 0: not begun)."""
@@ -74,7 +74,7 @@ class PartitionSource:
             lines.append((offset, line))
             self.place = offset + 1
         if lines:
-            self._kept.append(messages)
+            self._kept.append((self.place, messages))
             self._cut(lines)
 
     def pass_time(self, end: int, asked: float) -> None:
@@ -93,11 +93,11 @@ class PartitionSource:
     def originals(self, offsets: Sequence[int]) -> list[Message]:
         """Return messages that :meth:`forget` has not dropped, by offset."""
         wanted = set(offsets)
-        return [one for batch in self._kept for one in batch if one.error() is None and one.offset() in wanted]
+        return [one for _, batch in self._kept for one in batch if one.error() is None and one.offset() in wanted]
 
-    def forget(self) -> None:
-        """Drop the messages that were read: their results are stored."""
-        self._kept.clear()
+    def forget(self, place: int) -> None:
+        """Drop the messages before an offset: their results are stored. Others may wait to be read."""
+        self._kept = [(end, batch) for end, batch in self._kept if end > place]
 
     # ------------------------------------------------------------------ cutting
 

@@ -296,7 +296,7 @@ class PartitionedDetection:
             self._publish(source, outcome)
 
         def committed(outcome: Outcome, place: int) -> None:
-            source.forget()
+            source.forget(place)
             self._count(number, outcome)
 
         loop = DetectorLoop(
