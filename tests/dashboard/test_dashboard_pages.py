@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocke
 
 from logwarden.api.record import AnomalyRecord, LogLine, Verdict
 from logwarden.outcome import Outcome
-from logwarden.store import AnomalyFilter, Phase, PipelineStatus, Progress, Store
+from logwarden.store import AnomalyFilter, PartitionStatus, Phase, PipelineStatus, Progress, Store
 from tests.dashboard.conftest import running
 from tests.dashboard.generate import FAULTS, add_live, day, listening, make_case, make_record
 
@@ -339,6 +339,19 @@ def test_the_overview_follows_the_pipeline(visit: Visit, url: str, store: Store)
     store.set_status(lasting(listening()))
     expect(page.get_by_text("listens on UDP/TCP 5514")).to_be_visible()
     expect(page.get_by_text(full)).to_be_hidden()
+
+
+def test_the_overview_tells_where_every_line_went(visit: Visit, url: str, store: Store) -> None:
+    partition = PartitionStatus(stream="raw/0", end=1_000_020, stored=1_000_000)
+    counts = {"scored/raw/0": 999_000, "rejected/raw/0": 900, "lost/raw/0": 100, "received/udp": 999_900}
+    store.commit(Outcome(), consumer="test/ledger", positions={}, counts=counts)
+    store.set_status(lasting(listening().model_copy(update={"partitions": (partition,)})))
+    page = visit(url)
+    expect(page.get_by_text("100 lines were lost; the tables say where.")).to_be_visible()
+    row = page.locator(".ledger tr").filter(has_text="raw/0")
+    expect(row.locator("td")).to_have_text(["raw/0", "1,000,020", "999,000", "900", "100", "20"])
+    expect(page.locator(".ledger tr").filter(has_text="999,900").first).to_be_visible()
+    store.commit(Outcome(), consumer="test/ledger", positions={}, counts={name: -n for name, n in counts.items()})
 
 
 def test_a_case_on_the_overview_leads_to_its_anomalies(visit: Visit, url: str, store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +14,7 @@ from logwarden.outcome import Activity, Outcome
 from logwarden.store import (
     AnomalyFilter,
     ListenerStatus,
+    PartitionStatus,
     Phase,
     PipelineStatus,
     Progress,
@@ -191,3 +192,33 @@ def test_the_status_of_the_pipeline_that_reported_last(place: str) -> None:
         second = PipelineStatus(pipeline="lab", phase=Phase.LISTENING, updated=first.updated + timedelta(seconds=1))
         store.set_status(second)
         assert store.status() == second
+
+
+def test_several_processes_of_a_pipeline_have_one_status(place: str) -> None:
+    now = datetime.now(UTC)
+
+    def detector(instance: str, age: float, phase: Phase = Phase.LISTENING, detail: str = "", **ends: int) -> None:
+        partitions = tuple(PartitionStatus(stream=f"raw/{n}", end=end, stored=end) for n, end in ends.items())
+        store.set_status(
+            PipelineStatus(
+                pipeline="lab",
+                instance=instance,
+                phase=phase,
+                detail=detail,
+                partitions=partitions,
+                updated=now - timedelta(seconds=age),
+            )
+        )
+
+    with Store.open(place) as store:
+        detector("a", 2.0, detail="Kafka is away", p0=10, p1=20)
+        detector("b", 1.0, detail="Kafka is away", p1=25)
+        detector("ended", 40.0, p2=5)
+        detector("stopped", 0.0, phase=Phase.STOPPED, p2=7)
+        status = store.status()
+        assert status is not None
+        assert (status.processes, status.phase, status.detail) == (2, Phase.LISTENING, "Kafka is away")
+        assert [(one.stream, one.end) for one in status.partitions] == [("raw/p0", 10), ("raw/p1", 25)]
+        detector("a", -7200.0)
+        assert (found := store.status()) is not None
+        assert (found.instance, found.processes) == ("a", 1)

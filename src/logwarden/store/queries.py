@@ -26,6 +26,7 @@ from logwarden.store.values import (
     PipelineStatus,
     RejectedRow,
     Totals,
+    together,
 )
 
 _RECORD_COLUMNS = [
@@ -41,6 +42,9 @@ _RECORD_COLUMNS = [
     )
 ]
 _SEVERITIES = list(Severity)
+
+
+_TOGETHER_MICROS = 30_000_000
 
 
 def anomalies(connection: Connection, matching: AnomalyFilter, limit: int) -> list[AnomalyRecord]:
@@ -256,6 +260,10 @@ def checkpoint(connection: Connection, consumer: str) -> Checkpoint:
 
 
 def status(connection: Connection) -> PipelineStatus | None:
-    """Return what the pipeline that reported last says."""
-    text = connection.scalar(select(pipelines.c.status).order_by(pipelines.c.updated.desc()).limit(1))
-    return PipelineStatus.model_validate_json(text) if text is not None else None
+    """Return what the pipeline that reported last says: all its processes that did so at about the same time."""
+    rows = connection.execute(select(pipelines.c.updated, pipelines.c.status).order_by(pipelines.c.updated.desc()))
+    found = [(row.updated, PipelineStatus.model_validate_json(row.status)) for row in rows]
+    if not found:
+        return None
+    newest, name = found[0][0], found[0][1].pipeline
+    return together([one for at, one in found if one.pipeline == name and newest - at <= _TOGETHER_MICROS])

@@ -121,6 +121,14 @@ class ListenerStatus(_Status):
     refused: int = Field(0, description="Connections and requests over a limit, without leave, or broken.")
 
 
+class PartitionStatus(_Status):
+    """A partition that a detector has: where it ends (offset), and up to where results are stored."""
+
+    stream: str
+    end: int
+    stored: int
+
+
 class Progress(_Status):
     """How far a replay has come, in lines; ``total`` is None when it is not known."""
 
@@ -132,9 +140,31 @@ class PipelineStatus(_Status):
     """What a running pipeline says about itself; it repeats it every few seconds, so that an old one means trouble."""
 
     pipeline: str
+    instance: str = Field("", description="Which process says it; empty where a pipeline is always one process.")
+    processes: int = Field(1, description="How many say it together.")
     phase: Phase
     revision: str = ""
     listeners: tuple[ListenerStatus, ...] = ()
+    partitions: tuple[PartitionStatus, ...] = ()
     progress: Progress | None = None
     detail: str = Field("", description="One sentence for a person, such as what is being replayed or what failed.")
     updated: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+def together(statuses: Sequence[PipelineStatus]) -> PipelineStatus:
+    """Return what several processes of one pipeline say as one status; the newest comes first."""
+    running = [status for status in statuses if status.phase is not Phase.STOPPED] or list(statuses[:1])
+    newest = running[0]
+    if len(running) == 1:
+        return newest
+    listeners = {(one.name, status.instance): one for status in running for one in status.listeners}
+    # A partition may just have moved: who reported last has it.
+    partitions = {one.stream: one for status in reversed(running) for one in status.partitions}
+    return newest.model_copy(
+        update={
+            "processes": len(running),
+            "listeners": tuple(listeners.values()),
+            "partitions": tuple(partitions[stream] for stream in sorted(partitions)),
+            "detail": "; ".join(dict.fromkeys(status.detail for status in running if status.detail)),
+        }
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, update
+from sqlalchemy import Connection, Table, case, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from logwarden.api.record import Explanation, Verdict
@@ -19,6 +19,7 @@ from logwarden.store.errors import CheckpointMovedError
 from logwarden.store.tables import activity, anomalies, cases, consumers, counters, pipelines, positions, rejected
 from logwarden.store.values import PipelineStatus
 
+_FORGET_MICROS = 3_600_000_000
 _BACKENDS = {"plain": 1, "builtin": 2, "openai": 3}
 _EXPLANATION = ("explanation", "explanation_backend", "explanation_faithful")
 # Set by the first insertion or by an analyst, and kept when a step is repeated.
@@ -165,6 +166,11 @@ def count_changes(connection: Connection, changes: int) -> None:
 
 
 def set_status(connection: Connection, status: PipelineStatus) -> None:
-    """Publish what a pipeline is doing."""
-    row = {"name": status.pipeline, "updated": to_micros(status.updated), "status": status.model_dump_json()}
-    _replace(connection, pipelines, [row], key=("name",))
+    """Publish what a process of a pipeline is doing, and forget those of it that ended long ago."""
+    name = f"{status.pipeline}/{status.instance}" if status.instance else status.pipeline
+    updated = to_micros(status.updated)
+    _replace(
+        connection, pipelines, [{"name": name, "updated": updated, "status": status.model_dump_json()}], key=("name",)
+    )
+    others = pipelines.c.name.startswith(f"{status.pipeline}/", autoescape=True)
+    connection.execute(delete(pipelines).where(others, pipelines.c.updated < updated - _FORGET_MICROS))

@@ -10,7 +10,9 @@ from logwarden.dashboard import charts
 from logwarden.dashboard.components.case_list import case_list
 from logwarden.dashboard.components.chart_title import chart_title
 from logwarden.dashboard.components.host_table import host_table
+from logwarden.dashboard.components.ledger_tables import ledger_tables
 from logwarden.dashboard.facts import duration, ports
+from logwarden.dashboard.ledger import ledger
 from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
 from logwarden.store import Phase, PipelineStatus, Store
 
@@ -80,7 +82,8 @@ def _headline(status: PipelineStatus) -> str:
         Phase.LISTENING: ":green-badge[Listening]",
     }.get(status.phase, "")
     where = ports(status.listeners)
-    return f"{doing} **{status.pipeline}**{f' listens on {where}' if where else ''}"
+    several = f" ({status.processes} processes)" if status.processes > 1 else ""
+    return f"{doing} **{status.pipeline}**{several}{f' listens on {where}' if where else ''}"
 
 
 @st.fragment(run_every=REFRESH_SECONDS)
@@ -104,6 +107,7 @@ def _draw_numbers(span: timedelta | None) -> None:
             _draw_cases(store, start, version)
         with hosts:
             _draw_hosts(store, start, version)
+        _draw_ledger(store)
 
 
 def _draw_charts(store: Store, start: datetime, end: datetime, version: object) -> None:
@@ -133,6 +137,14 @@ def _draw_hosts(store: Store, start: datetime, version: object) -> None:
     st.subheader("Hosts")
     hosts = cached("hosts", version, lambda: store.top_hosts(start, limit=8))
     host_table(hosts)
+
+
+def _draw_ledger(store: Store) -> None:
+    # Not cached: how far Kafka goes changes without the store.
+    found = ledger(store.counters(""), store.status())
+    if found.streams:
+        st.subheader("Where every line went")
+        ledger_tables(found)
 
 
 with errors_in_words():
