@@ -41,13 +41,25 @@ class Broker:
         Lines of server.properties, added to ours.
     protocols
         Listeners beside the plain one: SASL_SSL, SSL.
+    host, namespace
+        Address for everything, and the network namespace that has it; loopback of this one by default.
     """
 
-    def __init__(self, folder: Path, properties: tuple[str, ...] = (), protocols: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        properties: tuple[str, ...] = (),
+        protocols: tuple[str, ...] = (),
+        *,
+        host: str = "127.0.0.1",
+        namespace: str | None = None,
+    ) -> None:
         self._folder = folder
+        self._host = host
+        self._inside = ["ip", "netns", "exec", namespace] if namespace is not None else []
         self.port, controller = free_port(), free_port()
         self.ports = {name: free_port() for name in protocols}
-        self.bootstrap_servers = f"127.0.0.1:{self.port}"
+        self.bootstrap_servers = f"{host}:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "server.properties"
@@ -58,7 +70,10 @@ class Broker:
         """Start, and return when the broker answers."""
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*_java("-Xmx400m"), "kafka.Kafka", str(self._config)], stdout=log, stderr=log, cwd=self._folder
+                [*self._inside, *_java("-Xmx400m"), "kafka.Kafka", str(self._config)],
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
             )
         until = time.monotonic() + START_SECONDS
         while not self._answers():
@@ -95,7 +110,7 @@ class Broker:
 
     def _answers(self) -> bool:
         try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1.0).close()
+            socket.create_connection((self._host, self.port), timeout=1.0).close()
             return bool(self.admin().list_topics(timeout=5.0).brokers)
         except (OSError, KafkaException):
             time.sleep(0.2)
@@ -112,13 +127,13 @@ class Broker:
             created.result(START_SECONDS)
 
     def _properties(self, controller: int) -> list[str]:
-        more = "".join(f",{name}://127.0.0.1:{port}" for name, port in self.ports.items())
+        more = "".join(f",{name}://{self._host}:{port}" for name, port in self.ports.items())
         return [
             "process.roles=broker,controller",
             "node.id=1",
-            f"controller.quorum.bootstrap.servers=127.0.0.1:{controller}",
+            f"controller.quorum.bootstrap.servers={self._host}:{controller}",
             "controller.listener.names=CONTROLLER",
-            f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}{more}",
+            f"listeners=PLAINTEXT://{self._host}:{self.port},CONTROLLER://{self._host}:{controller}{more}",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             f"log.dirs={self._folder / 'data'}",
             "offsets.topic.replication.factor=1",
