@@ -11,7 +11,8 @@ from logwarden.api.record import AnomalyRecord, Case
 class RejectedLine(NamedTuple):
     """A line that could not be processed: kept with its origin and the reason, never dropped.
 
-    ``received`` is Unix seconds or None; ``text`` is cut to 8 KiB.
+    ``received`` is Unix seconds or None; ``text`` is cut to 8 KiB. ``stage`` is where it failed: ``read`` (it could not
+    be taken apart) or ``parse``.
     """
 
     stream: str
@@ -20,6 +21,7 @@ class RejectedLine(NamedTuple):
     peer: str | None
     reason: str
     text: str
+    stage: str = "parse"
 
 
 class Activity(NamedTuple):

@@ -174,7 +174,7 @@ REJECTED = {
     ),
     "field at the wrong level": (
         PIPELINE.replace("  detect:", "  http: {}\n  detect:"),
-        "f.yaml:18:3: spec.http: unknown field; allowed: collect, kafka, detect, store, alerts",
+        "f.yaml:18:3: spec.http: unknown field; allowed: collect, kafka, detect, privacy, store, alerts",
     ),
     "object for a list": (
         MODEL.replace("learningRate: 3.0e-4", "datasets: {uri: a}"),

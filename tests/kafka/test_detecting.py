@@ -35,6 +35,7 @@ from .conftest import (
 
 pytestmark = pytest.mark.kafka
 
+
 def judged(store: Path, last: float) -> dict[str, Any]:
     """Return what a store holds of the windows that lines alone have closed, by ``last`` (Unix seconds)."""
     found = contents(store)

@@ -45,6 +45,10 @@ def collector_secrets(pipeline: LogPipeline) -> list[SecretUse]:
     return uses
 
 
+def _privacy(pipeline: LogPipeline) -> list[SecretUse]:
+    return _use(pipeline.spec.privacy.key_secret_ref, "spec.privacy.keySecretRef")
+
+
 def ingest_secrets(pipeline: LogPipeline) -> list[SecretUse]:
     """Return what the HTTP endpoint needs."""
     http = pipeline.spec.collect.http
@@ -52,6 +56,7 @@ def ingest_secrets(pipeline: LogPipeline) -> list[SecretUse]:
         *kafka_secrets(pipeline),
         *_use(http.token_secret_ref, "spec.collect.http.tokenSecretRef"),
         *_use(http.tls_secret_ref, "spec.collect.http.tlsSecretRef"),
+        *_privacy(pipeline),
     ]
 
 
@@ -60,7 +65,10 @@ def detector_secrets(pipeline: LogPipeline, model: AnomalyModel | None) -> list[
     uses = [
         *kafka_secrets(pipeline),
         *_use(pipeline.spec.store.database_secret_ref, "spec.store.databaseSecretRef"),
+        *_privacy(pipeline),
     ]
+    for index, webhook in enumerate(pipeline.spec.alerts.webhooks):
+        uses += _use(webhook.url_secret_ref, f"spec.alerts.webhooks[{index}].urlSecretRef")
     if model is not None:
         uses += _use(_api_key(model), "AnomalyModel spec.explanation.openAI.apiKeySecretRef")
         uses += _use(model.spec.storage.credentials_secret_ref, "AnomalyModel spec.storage.credentialsSecretRef")

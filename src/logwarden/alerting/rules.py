@@ -16,7 +16,8 @@ _WINDOW = 600.0
 _CASE_SECONDS = 900.0
 # Trouble that passes by itself within this time wakes nobody, seconds.
 _PROBLEM_SECONDS = 60.0
-_RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+RANKS = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
+"""Severities in their order."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Alert:
         return {
             "labels": dict(self.labels),
             "annotations": {name: text for name, text in annotations.items() if text},
-            "startsAt": _moment(self.since),
-            "endsAt": _moment(ends),
+            "startsAt": moment(self.since),
+            "endsAt": moment(ends),
         }
 
 
@@ -78,9 +79,9 @@ class Rules:
 
     def note_cases(self, cases: Iterable[Case], now: float) -> None:
         """Take cases that began or grew."""
-        least = _RANKS[Severity(self.spec.minimum_severity)]
+        least = RANKS[Severity(self.spec.minimum_severity)]
         for case in cases:
-            if _RANKS[case.severity] >= least:
+            if RANKS[case.severity] >= least:
                 first = self._cases[case.id][1] if case.id in self._cases else now
                 self._cases[case.id] = (case, first, now)
 
@@ -131,7 +132,8 @@ class Rules:
         return (("alertname", name), ("pipeline", self.pipeline), ("severity", severity), *more)
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Return Unix seconds as RFC 3339 writes them."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 

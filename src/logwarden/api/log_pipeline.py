@@ -33,6 +33,9 @@ Framing = Literal["Auto", "OctetCounted", "Newline"]
 ServiceType = Literal["ClusterIP", "NodePort", "LoadBalancer"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 MinimumSeverity = Literal["info", "warning", "critical"]
+PrivateKind = Literal["ip", "user", "mac", "email", "secret"]
+WebhookNews = Literal["Anomalies", "Pipeline", "FailedProcessing"]
+MaskingPlace = Literal["Collection", "Detection"]
 
 LOOPBACK = "127.0.0.1"
 
@@ -292,6 +295,38 @@ class DetectSpec(Spec):
     explain: bool = Field(True, description="Whether anomalies are explained.")
 
 
+class PrivacySpec(Spec):
+    """What nobody shall see, and where it is masked."""
+
+    RULES: ClassVar = (
+        Rule(
+            "self.mask.size() == 0 || has(self.keySecretRef)",
+            "mask needs keySecretRef, a Secret with the key of the pseudonyms",
+            "keySecretRef",
+            lambda privacy: not privacy.mask or privacy.key_secret_ref is not None,
+        ),
+    )
+
+    mask: list[PrivateKind] = Field(
+        default_factory=list,
+        max_length=5,
+        description="What is replaced in every line: `ip`, `user`, `mac` and `email` by pseudonyms that stay the same "
+        "under one key, `secret` (passwords, tokens, keys) by the word SECRET. Nothing by default.",
+        json_schema_extra={"default": [], "x-kubernetes-list-type": "set"},
+    )
+    at: MaskingPlace = Field(
+        "Collection",
+        description="Where. `Collection`: before a line is kept or sent to Kafka, by everything but a syslog-ng, which "
+        "cannot do it. `Detection`: before any model, the store, alerts and the topics of anomalies and dead letters; "
+        "the topic of raw logs then holds lines as they came.",
+    )
+    key_secret_ref: SecretKeyRef | None = Field(
+        None,
+        description="Secret with the key of the pseudonyms, 16 bytes or more; required with mask. With another key, "
+        "everything gets other pseudonyms.",
+    )
+
+
 class StoreSpec(Spec):
     """Where anomalies are kept."""
 
@@ -299,6 +334,30 @@ class StoreSpec(Spec):
         None, description="Secret with the database's URI. One machine keeps an SQLite file, or what `--store` names."
     )
     retention: Duration = Field("30d", description="How long anomalies are kept.")
+
+
+def _all_news() -> list[WebhookNews]:
+    return ["Anomalies", "Pipeline", "FailedProcessing"]
+
+
+class WebhookSpec(Spec):
+    """An address that is told by HTTP."""
+
+    name: ListenerName = Field(description="Name of the webhook, for the log.")
+    url_secret_ref: SecretKeyRef = Field(
+        alias="urlSecretRef", description="Secret with the address. Often it holds a token."
+    )
+    send: list[WebhookNews] = Field(
+        default_factory=_all_news,
+        min_length=1,
+        max_length=3,
+        description="`Anomalies`, grouped by case; `Pipeline`, alerts about the pipeline itself; `FailedProcessing`, "
+        "lines that could not be processed, with the cause and a masked sample.",
+        json_schema_extra={"default": ["Anomalies", "Pipeline", "FailedProcessing"], "x-kubernetes-list-type": "set"},
+    )
+    minimum_severity: MinimumSeverity | None = Field(
+        None, description="Least severity of anomalies that are told; that of the alerts by default."
+    )
 
 
 class AlertsSpec(Spec):
@@ -310,6 +369,12 @@ class AlertsSpec(Spec):
         None, alias="alertmanagerURL", description="Alertmanager that is told of anomalies."
     )
     minimum_severity: MinimumSeverity = Field("warning", description="Least severity that is told.")
+    webhooks: list[WebhookSpec] = Field(
+        default_factory=list,
+        max_length=8,
+        description="Addresses that are told by HTTP, each message until it is delivered.",
+        json_schema_extra={"default": [], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
 
 
 class LogPipelineSpec(Spec):
@@ -320,6 +385,7 @@ class LogPipelineSpec(Spec):
         None, description="The Kafka that carries the logs: required in a cluster, not needed on one machine."
     )
     detect: DetectSpec = Field(description="Which model watches the logs.")
+    privacy: PrivacySpec = nested(PrivacySpec, "What nobody shall see.")
     store: StoreSpec = nested(StoreSpec, "Where anomalies are kept.")
     alerts: AlertsSpec = nested(AlertsSpec, "When somebody is told, and where.")
 

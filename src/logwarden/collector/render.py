@@ -55,7 +55,8 @@ def render_syslog_ng(
     Raises
     ------
     InvalidInputError
-        If the pipeline has no Kafka or nothing to collect, or the version is too old.
+        If the pipeline has no Kafka or nothing to collect, wants masked what no syslog-ng masks, or the version is too
+        old.
     """
     number = version_of(version)
     collect = pipeline.spec.collect
@@ -63,6 +64,11 @@ def render_syslog_ng(
         raise InvalidInputError(
             f"LogPipeline {pipeline.name} collects no syslog: add spec.collect.syslog.listeners, or set "
             "spec.collect.nodes to true"
+        )
+    if pipeline.spec.privacy.mask and pipeline.spec.privacy.at == "Collection":
+        raise InvalidInputError(
+            "spec.privacy.at: found Collection, which a syslog-ng cannot do: set Detection, which masks before any "
+            "model, and leaves lines as they came in the topic of raw logs alone; or collect by HTTP only"
         )
     sources = [listener(spec, layout, number, bind) for spec in collect.syslog.listeners]
     if collect.nodes:

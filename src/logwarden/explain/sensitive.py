@@ -12,14 +12,14 @@ from logwarden.explain import english, values
 
 Kind = Literal["ip", "user", "mac", "email"]
 
-_EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-_MAC = re.compile(
+EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+MAC = re.compile(
     r"(?<![0-9a-f:.-])(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4,6}[0-9a-f]{2}|(?:[0-9a-f]{4}[.:-]){2}[0-9a-f]{4}|"
     r"(?=[0-9a-f]*[a-f])[0-9a-f]{12})(?![0-9a-f:-])",
     re.IGNORECASE,
 )
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)")
-_IPV6 = re.compile(
+IPV6 = re.compile(
     r"(?<![0-9a-z:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![0-9a-z:])", re.IGNORECASE
 )
 
@@ -28,12 +28,17 @@ _USER = re.compile(
     rf"(?:\b(?:invalid user|illegal user|session (?:opened|closed) for user|"
     rf"by user|for user|from user|username|user|account|acct|login|"
     rf"logname|ruser|suser|duser|usrname|uname|auser|sender|principal|logged in as)"
-    rf"(?: ?[=:] ?| ){_NAME}"
+    rf"(?:[\"']? ?[=:] ?| ){_NAME}"
     rf"|\b(?:password|publickey|none|keyboard-interactive(?:/pam)?|gssapi-with-mic|hostbased) for {_NAME}"
     rf"|\b(?:authenticating|by|for|from) {_NAME}(?= (?:from|on vty|on pts|port|\())"
     rf"|(?:^|[\s\]:]){_NAME} : (?:TTY|PWD|user NOT|command not)"
     rf"|\bCRON[^(]*\({_NAME}\))",
     re.IGNORECASE,
+)
+# One of these is in every text that the pattern matches: looking for them is faster.
+_USER_HINTS = (
+    *("user", "account", "acct", "login", "logname", "uname", "sender", "principal", "logged in as", "by "),
+    *("for ", "from ", " : tty", " : pwd", " : command not", "cron"),
 )
 _PLACEHOLDER = re.compile(r"\b(?:IP|USER|MAC|EMAIL)\d+\b")
 _USER_FACTS = frozenset({"user", "username", "account", "login"})
@@ -110,7 +115,8 @@ class Mask:
         return re.compile(rf"(?<![\w-])(?:{names})(?![\w-])", re.IGNORECASE)
 
 
-def _is_ip(text: str) -> bool:
+def is_ip(text: str) -> bool:
+    """Whether a match of :data:`IPV6` or of the pattern of IPv4 is an address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -119,10 +125,10 @@ def _is_ip(text: str) -> bool:
 
 
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool] | None], ...] = (
-    ("email", _EMAIL, None),
-    ("mac", _MAC, None),
-    ("ip", _IPV6, _is_ip),
-    ("ip", _IPV4, _is_ip),
+    ("email", EMAIL, None),
+    ("mac", MAC, None),
+    ("ip", IPV6, is_ip),
+    ("ip", _IPV4, is_ip),
 )
 """In this order: the host part of an e-mail address and a MAC address could be taken for something else."""
 
@@ -137,11 +143,19 @@ def _texts(record: AnomalyRecord) -> Iterable[str]:
         yield from (values.plain_text(fact) for fact in evidence.facts.values() if isinstance(fact, str))
 
 
+def user_names(text: str) -> Iterator[str]:
+    """Yield the names of users that stand where a log line names a user."""
+    lower = text.lower()
+    if not any(hint in lower for hint in _USER_HINTS):
+        return
+    for match in _USER.finditer(text):
+        name = next(group for group in match.groups() if group).rstrip(".-")
+        if name.lower() not in _NO_USERS and not name.isdigit():
+            yield name
+
+
 def _users(record: AnomalyRecord) -> Iterable[str]:
     for text in _texts(record):
-        for match in _USER.finditer(text):
-            name = next(group for group in match.groups() if group).rstrip(".-")
-            if name.lower() not in _NO_USERS and not name.isdigit():
-                yield name
+        yield from user_names(text)
     for evidence in record.evidence:
         yield from (str(fact) for key, fact in evidence.facts.items() if key in _USER_FACTS and str(fact).strip())

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from confluent_kafka import KafkaError, Message
 
 from logwarden.events import Batch
-from logwarden.kafka.envelope import Line, decode, decode_good
+from logwarden.kafka.envelope import Line, decode, decode_good, encode
 from logwarden.outcome import RejectedLine
+from logwarden.privacy import Privacy
 from logwarden.sources.base import KEPT_OF_REJECTED, Item, Malformed, Tick
 
 TICK_SECONDS = 1.0
@@ -34,12 +35,15 @@ class PartitionSource:
     ----------
     stream
         ``TOPIC/PARTITION``.
+    privacy
+        Masks lines before anybody sees them; None for as they are.
     """
 
-    def __init__(self, stream: str) -> None:
+    def __init__(self, stream: str, privacy: Privacy | None = None) -> None:
         self.place = 0
         """Offset behind what was consumed."""
         self._stream = stream
+        self._privacy = privacy
         self._clock = self._last_line = 0.0
         self._items: list[Item] = []
         self._kept: list[tuple[int, Sequence[Message]]] = []  # with the offset behind them
@@ -67,8 +71,7 @@ class PartitionSource:
                 continue
             if offset < self.place:  # fetched twice, when the partition went away and came back at once
                 continue
-            value = message.value()
-            line = decode_good(value) or decode(value, key=message.key(), written=_written(message))
+            line = self._line(message)
             if line.received > latest:
                 line = line._replace(received=min(_written(message), latest))
             lines.append((offset, line))
@@ -91,13 +94,38 @@ class PartitionSource:
             self._tick_until(min(asked - _GRACE, self._last_line + _HORIZON))
 
     def originals(self, offsets: Sequence[int]) -> list[Message]:
-        """Return messages that :meth:`forget` has not dropped, by offset."""
+        """Return messages that :meth:`forget` has not dropped, by offset; masked where lines are."""
         wanted = set(offsets)
-        return [one for _, batch in self._kept for one in batch if one.error() is None and one.offset() in wanted]
+        found = [one for _, batch in self._kept for one in batch if one.error() is None and one.offset() in wanted]
+        return found if self._privacy is None else [self._masked(one, self._privacy) for one in found]
 
     def forget(self, place: int) -> None:
         """Drop the messages before an offset: their results are stored. Others may wait to be read."""
         self._kept = [(end, batch) for end, batch in self._kept if end > place]
+
+    # ------------------------------------------------------------------ reading
+
+    def _line(self, message: Message) -> Line:
+        value = message.value()
+        line = decode_good(value) or decode(value, key=message.key(), written=_written(message))
+        if (privacy := self._privacy) is None:
+            return line
+        return line._replace(
+            text=privacy.text(line.text), peer=privacy.text(line.peer), reason=privacy.text(line.reason)
+        )
+
+    def _masked(self, message: Message, privacy: Privacy) -> Message:
+        """Return a message with what is left of its line, in an envelope of ours."""
+        line, key = self._line(message), message.key()
+        text = line.text.encode("utf-8", "surrogateescape")
+        return Message(
+            topic=message.topic(),
+            partition=message.partition(),
+            offset=message.offset(),
+            timestamp=message.timestamp(),
+            key=key and privacy.line(key),
+            value=encode(text, received=line.received, peer=line.peer, listener=line.listener, reason=line.reason),
+        )
 
     # ------------------------------------------------------------------ cutting
 
@@ -134,7 +162,7 @@ class PartitionSource:
 
     def _reject(self, offset: int, line: Line) -> None:
         rejected = RejectedLine(
-            self._stream, offset, line.received, line.peer or None, line.reason, line.text[:KEPT_OF_REJECTED]
+            self._stream, offset, line.received, line.peer or None, line.reason, line.text[:KEPT_OF_REJECTED], "read"
         )
         self._items.append(Malformed(range(offset, offset + 1), [rejected]))
 

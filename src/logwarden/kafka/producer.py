@@ -220,7 +220,7 @@ class Producer:
         if error is None:
             self._settle(one, "acknowledged")
         elif error.code() in _REFUSED_FOR_EVER:
-            _log.error("Kafka refuses a line of %s for ever: %s", message.key(), plain(error))
+            _log.error("Kafka refuses a line for ever: %s", plain(error))
             one.refused = plain(error)
             self._settle(one, "refused")
         else:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 import threading
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from logwarden.alerting.alertmanager import AlertSender
-from logwarden.alerting.rules import Counts, Rules
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden.explain import ExplanationWorker
 from logwarden.kafka.settings import KafkaSettings, settings_of
 from logwarden.kafka.topics import ensure_topics
+from logwarden.local.alerts import open_alerts
 from logwarden.local.explaining import open_explainer
 from logwarden.local.health import HealthServer
+from logwarden.local.partitions import partition_statuses
+from logwarden.local.privacy import at_detection, privacy_of
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
@@ -33,6 +35,7 @@ _READ_SECONDS = 0.1
 _STATUS_SECONDS = 2.0
 _PRUNE_SECONDS = 3600.0
 _EXPLAIN_SECONDS = 5.0
+_INSTANCE = f"{socket.gethostname()}-{os.getpid()}"
 _log = logging.getLogger(__name__)
 
 
@@ -81,6 +84,7 @@ def run(config: DetectorConfig) -> None:
         settings = settings_of(
             config.pipeline, partial(read_secret, config.secrets), bootstrap_servers=config.bootstrap_servers
         )
+        privacy = privacy_of(config.pipeline, config.secrets)
         revision = choose_revision(config.model, config.registry)
         partitions = ensure_topics(settings)
         store = stack.enter_context(Store.open(config.store))
@@ -100,12 +104,11 @@ def run(config: DetectorConfig) -> None:
             model,
             config.pipeline.name,
             threshold=config.model.spec.threshold.value,
+            privacy=at_detection(config.pipeline, privacy),
             committed=committed,
         )
         # Alerts stop after the detection, whose last results come while it closes.
-        alerts = _open_alerts(config, detection, stack)
-        if alerts is not None:
-            told.append(lambda outcome: alerts.note(outcome.cases))
+        told += open_alerts(config.pipeline, config.secrets, privacy, detection, stack)
         stack.enter_context(detection)
         port = _serve_health(config, settings, detection, stack)
         watch = RevisionWatch(config.model, config.registry, model.revision)
@@ -120,25 +123,6 @@ def _explain(explaining: ExplanationWorker | None, outcome: Outcome) -> None:
     if explaining is not None:
         for record in outcome.records:
             explaining.submit(record)
-
-
-def _open_alerts(
-    config: DetectorConfig, detection: PartitionedDetection, stack: contextlib.ExitStack
-) -> AlertSender | None:
-    spec = config.pipeline.spec.alerts
-    if spec.alertmanager_url is None:
-        return None
-
-    def counts() -> Counts:
-        by_stage: Counter[str] = Counter()
-        for (stage, _), lines in list(detection.counts.items()):
-            by_stage[stage] += lines
-        slow = detection.latency.slower_than(spec.latency_seconds)
-        return Counts(by_stage["stored"], by_stage["rejected"], by_stage["lost"], slow, detection.problem)
-
-    sender = AlertSender(spec.alertmanager_url, Rules(config.pipeline.name, spec), counts)
-    stack.callback(sender.stop)
-    return sender
 
 
 def _serve_health(
@@ -180,8 +164,10 @@ def _tell(store: Store, config: DetectorConfig, detection: PartitionedDetection)
     """Publish what this process is doing, for the pages."""
     status = PipelineStatus(
         pipeline=config.pipeline.name,
+        instance=_INSTANCE,
         phase=Phase.LISTENING,
         revision=detection.model.revision,
+        partitions=partition_statuses(detection),
         detail=detection.problem,
     )
     try:

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from logwarden.api.log_pipeline import LogPipeline
 from logwarden.detect import DetectionModel, Detector
 from logwarden.errors import LogwardenError
 from logwarden.kafka.producer import Producer
 from logwarden.kafka.settings import KafkaSettings
 from logwarden.kafka.topics import ensure_topics
+from logwarden.local.partitions import partition_statuses
+from logwarden.local.privacy import at_collection, at_detection
 from logwarden.outcome import Outcome
+from logwarden.privacy import MaskingIntake, Privacy
 from logwarden.sources.listening import Intake
 from logwarden.sources.spool import Spool, SpoolReader
-from logwarden.store import Store, StoreError
+from logwarden.store import PartitionStatus, Store, StoreError
 from logwarden.streaming.loop import DetectorLoop, Track, resume_at
 from logwarden.streaming.partitions import PartitionedDetection
 
@@ -48,6 +52,10 @@ class HandOff(Protocol):
         """Return what is wrong at the moment."""
         ...
 
+    def partitions(self) -> tuple[PartitionStatus, ...]:
+        """Return how far each partition has come; none without Kafka."""
+        ...
+
     def finish(self) -> list[str]:
         """Judge and store what has arrived; return what went wrong."""
         ...
@@ -60,7 +68,10 @@ class HandOff(Protocol):
 class SpoolHandOff:
     """A file on this machine."""
 
-    def __init__(self, folder: Path, store: Store, pipeline: str, threshold: float | None) -> None:
+    def __init__(
+        self, folder: Path, store: Store, pipeline: str, threshold: float | None, privacy: Privacy | None = None
+    ) -> None:
+        self._privacy = privacy
         self._store = store
         self._pipeline = pipeline
         self._threshold = threshold
@@ -71,8 +82,8 @@ class SpoolHandOff:
 
     @property
     def intake(self) -> Intake:
-        """See :class:`HandOff`."""
-        return self.spool
+        """See :class:`HandOff`. Lines are masked before they are on disk: this is both collection and detection."""
+        return self.spool if self._privacy is None else MaskingIntake(self.spool, self._privacy)
 
     def start(self, model: DetectionModel, committed: Committed) -> None:
         """See :class:`HandOff`."""
@@ -96,6 +107,10 @@ class SpoolHandOff:
     def problems(self) -> list[str]:
         """See :class:`HandOff`."""
         return [problem for problem in (self._loop.problem, self.spool.problem) if problem]
+
+    def partitions(self) -> tuple[PartitionStatus, ...]:
+        """See :class:`HandOff`."""
+        return ()
 
     def judged(self, listener: str) -> bool:
         """Tell whether everything up to the end mark of a listener, or all there is, has been judged."""
@@ -137,25 +152,39 @@ class KafkaHandOff:
         If Kafka cannot be used.
     """
 
-    def __init__(self, settings: KafkaSettings, store: Store, pipeline: str, threshold: float | None) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        store: Store,
+        pipeline: LogPipeline,
+        threshold: float | None,
+        privacy: Privacy | None = None,
+    ) -> None:
         ensure_topics(settings)
         self._settings = settings
         self._store = store
         self._pipeline = pipeline
         self._threshold = threshold
+        self._privacy = privacy
         self._producer = Producer(settings)
         self.detection: PartitionedDetection | None = None
 
     @property
     def intake(self) -> Intake:
         """See :class:`HandOff`."""
-        return self._producer
+        return at_collection(self._pipeline, self._privacy, self._producer)
 
     def start(self, model: DetectionModel, committed: Committed) -> None:
         """See :class:`HandOff`."""
         self._producer.__enter__()
         self.detection = PartitionedDetection(
-            self._settings, self._store, model, self._pipeline, threshold=self._threshold, committed=committed
+            self._settings,
+            self._store,
+            model,
+            self._pipeline.name,
+            threshold=self._threshold,
+            privacy=at_detection(self._pipeline, self._privacy),
+            committed=committed,
         )
 
     def step(self, timeout: float) -> None:
@@ -172,6 +201,10 @@ class KafkaHandOff:
         """See :class:`HandOff`."""
         detecting = self.detection.problem if self.detection is not None else ""
         return [problem for problem in (detecting, self._producer.problem) if problem]
+
+    def partitions(self) -> tuple[PartitionStatus, ...]:
+        """See :class:`HandOff`."""
+        return () if self.detection is None else partition_statuses(self.detection)
 
     def finish(self) -> list[str]:
         """See :class:`HandOff`. Lines that Kafka has are judged by whoever goes on, and open windows stay open."""

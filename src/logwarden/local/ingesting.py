@@ -23,6 +23,7 @@ from logwarden.local.commands import url
 from logwarden.local.health import HealthServer
 from logwarden.local.http import http_limits, http_tokens
 from logwarden.local.ports import HTTP, Endpoint, bind_endpoint, endpoints
+from logwarden.local.privacy import at_collection, privacy_of
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.sources.listening import ListenerThread
@@ -82,10 +83,12 @@ def run(config: IngestConfig) -> None:
         tls = http_context(config.pipeline, config.secrets)
         endpoint, sock = bind_endpoint(_endpoint(config))
         stack.callback(sock.close)
+        privacy = privacy_of(config.pipeline, config.secrets)
         intake = TopicIntake(settings)
         producer = stack.enter_context(intake.producer)
         limits = http_limits(config.pipeline)
-        listener = HttpListener(endpoint.name, sock, intake, tokens=tokens, tls=tls, limits=limits, by_device=True)
+        masking = at_collection(config.pipeline, privacy, intake)
+        listener = HttpListener(endpoint.name, sock, masking, tokens=tokens, tls=tls, limits=limits, by_device=True)
         metrics_port = _serve_health(config, listener, producer, stack)
         thread = ListenerThread([listener])
         thread.start()

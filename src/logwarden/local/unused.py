@@ -9,7 +9,7 @@ from logwarden.api.base import Spec
 from logwarden.api.log_pipeline import LogPipeline
 
 # Everything that is not named here counts as unused, so that a new field cannot be passed over in silence.
-_USED_OF_PIPELINE = ("collect.syslog.listeners", "collect.http", "detect", "store.retention")
+_USED_OF_PIPELINE = ("collect.syslog.listeners", "collect.http", "detect", "privacy", "store.retention")
 _USED_OF_MODEL = ("base.family", "base.model", "threshold.value", "promotion.revision", "explanation")
 
 

@@ -28,6 +28,7 @@ from logwarden.local.explaining import open_explainer
 from logwarden.local.handoff import HandOff, KafkaHandOff, SpoolHandOff
 from logwarden.local.http import http_limits, http_tokens
 from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free, endpoints
+from logwarden.local.privacy import privacy_of
 from logwarden.local.readiness import Readiness
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.replay import MAX_SPEED, Recording, Replay
@@ -35,6 +36,7 @@ from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
+from logwarden.privacy import MaskingIntake
 from logwarden.sources.listening import Listener, ListenerThread
 from logwarden.sources.syslog import TcpListener, UdpListener
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError
@@ -148,6 +150,7 @@ class _Pipeline:
         self._stack = stack
         self._name = config.pipeline.name
         self._kafka = _kafka_of(config)
+        self._privacy = privacy_of(config.pipeline, config.secrets)
         tokens, tls = http_tokens(config.pipeline, config.secrets), server_contexts(config.pipeline, config.secrets)
         self._bound = [self._bind(endpoint) for endpoint in ports if endpoint.protocol != "page"]
         self._page = next((check_free(endpoint) for endpoint in ports if endpoint.protocol == "page"), None)
@@ -190,15 +193,18 @@ class _Pipeline:
         threshold = self._config.model.spec.threshold.value
         handoff: HandOff
         if self._kafka is not None:
-            handoff = KafkaHandOff(self._kafka, self._store, self._name, threshold)
+            handoff = KafkaHandOff(self._kafka, self._store, self._config.pipeline, threshold, self._privacy)
         else:
-            handoff = SpoolHandOff(self._config.data_dir / "spool", self._store, self._name, threshold)
+            folder = self._config.data_dir / "spool"
+            handoff = SpoolHandOff(folder, self._store, self._name, threshold, self._privacy)
         self._stack.callback(handoff.close)
         return handoff
 
     def _open_replay(self, recording: Recording | None) -> Replay | None:
         if recording is None or not isinstance(self._handoff, SpoolHandOff):
             return None
+        if self._privacy is not None:
+            recording.peers[:] = map(self._privacy.text, recording.peers)
         once, spool = self._config.exit_after_replay, self._handoff.spool
         replay = Replay(recording, self._config.speed, spool, self._config.data_dir, stay=once)
         if once or not replay.finished:
@@ -254,7 +260,8 @@ class _Pipeline:
             return None
         endpoint = Endpoint(self._replay.listener, "tcp", LOOPBACK, 0, "")
         _, sock = self._bind(endpoint)
-        return TcpListener(endpoint.name, sock, self._replay)
+        intake = self._replay if self._privacy is None else MaskingIntake(self._replay, self._privacy)
+        return TcpListener(endpoint.name, sock, intake)
 
     def _work(self, stopping: threading.Event, watch: RevisionWatch, ready: Readiness) -> None:
         ask, show = Every(_ASK_SECONDS), Every(_SHOW_SECONDS)
@@ -340,6 +347,7 @@ class _Pipeline:
                 _listener_status(endpoint, command, listener)
                 for (endpoint, _), command, listener in zip(self._bound, self._commands, self._listeners, strict=True)
             ),
+            partitions=self._handoff.partitions(),
             progress=self._progress() if phase is Phase.REPLAYING else None,
             detail="; ".join(self._problems) if phase is not Phase.STOPPED else "",
         )

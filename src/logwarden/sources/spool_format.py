@@ -143,7 +143,7 @@ def decode(header: Header, payload: bytes, stream: str) -> Item:
     return Malformed(
         positions,
         [
-            RejectedLine(stream, at, time, peer or None, reason, text[:KEPT_OF_REJECTED])
+            RejectedLine(stream, at, time, peer or None, reason, text[:KEPT_OF_REJECTED], "read")
             for at, time, peer, text in rows
         ],
     )

@@ -159,7 +159,7 @@ class TcpListener:
             for connection in [one for one in self.connections if not one.paused]:
                 patience = self._unfinished_seconds if connection.unfinished else self._idle_seconds
                 if now - connection.heard > patience:
-                    _log.info("%s: closing %s, silent for %d s", self.name, connection.peer, now - connection.heard)
+                    _log.info("%s: closing a connection, silent for %d s", self.name, now - connection.heard)
                     connection.close()
 
 

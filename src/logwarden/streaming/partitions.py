@@ -27,6 +27,7 @@ from logwarden.kafka.publisher import Publisher
 from logwarden.kafka.settings import KafkaSettings
 from logwarden.kafka.topics import EndWatch
 from logwarden.outcome import Outcome
+from logwarden.privacy import Privacy
 from logwarden.store import CheckpointMovedError, Store
 from logwarden.streaming.latency import Latency
 from logwarden.streaming.loop import DetectorLoop, Track
@@ -72,6 +73,8 @@ class PartitionedDetection:
         Name of the pipeline.
     threshold
         Instead of the revision's.
+    privacy
+        Masks lines before anything else happens to them.
     committed
         Called after results were stored.
     """
@@ -84,6 +87,7 @@ class PartitionedDetection:
         pipeline: str,
         *,
         threshold: float | None = None,
+        privacy: Privacy | None = None,
         committed: Callable[[Outcome], None] = lambda outcome: None,
     ) -> None:
         self.model = model
@@ -95,10 +99,12 @@ class PartitionedDetection:
         """When something was done last, on the monotonic clock."""
         self.ends = EndWatch(settings)
         self._settings = settings
-        self._topic = settings.topic.name
+        self.topic = settings.topic.name
+        """Name of the raw topic."""
         self._store = store
         self._pipeline = pipeline
         self._threshold = threshold
+        self._privacy = privacy
         self._committed = committed
         self._publisher = Publisher(settings)
         self.unstored = ""
@@ -186,7 +192,7 @@ class PartitionedDetection:
 
     def _hold_or_go_on(self) -> None:
         """Take nothing more while results cannot be stored; the membership in the group lives on."""
-        mine = [TopicPartition(self._topic, number) for number in self.partitions]
+        mine = [TopicPartition(self.topic, number) for number in self.partitions]
         if not mine:
             return
         if any(one.loop.problem for one in self.partitions.values()):
@@ -215,8 +221,8 @@ class PartitionedDetection:
         if error.code() == KafkaError._AUTO_OFFSET_RESET and number in self.partitions:
             raise KafkaException(error)  # joining again finds out what is gone
         if not self._trouble:
-            _log.error("topic %s: %s", self._topic, plain(error))
-        self._trouble = f"topic {self._topic} at {self._settings.bootstrap_servers}: {plain(error)}"
+            _log.error("topic %s: %s", self.topic, plain(error))
+        self._trouble = f"topic {self.topic} at {self._settings.bootstrap_servers}: {plain(error)}"
 
     def _report_if_due(self) -> None:
         """Tell Kafka how far the store is."""
@@ -226,7 +232,7 @@ class PartitionedDetection:
         self._report(self.partitions.values(), wait=False)
 
     def _report(self, partitions: Iterable[Partition], *, wait: bool) -> None:
-        stored = [TopicPartition(self._topic, one.number, one.loop.stored) for one in partitions]
+        stored = [TopicPartition(self.topic, one.number, one.loop.stored) for one in partitions]
         with contextlib.suppress(KafkaException):
             if stored and wait:
                 self._consumer.commit(offsets=stored, asynchronous=False)
@@ -240,7 +246,7 @@ class PartitionedDetection:
         self._held = False
         config = {**self._settings.client(), **_CONFIG, "group.id": self._settings.group, "error_cb": self._last_error}
         consumer = new_client(Consumer, config)
-        consumer.subscribe([self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
+        consumer.subscribe([self.topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost)
         return consumer
 
     def _rejoin(self) -> None:
@@ -287,10 +293,10 @@ class PartitionedDetection:
                 self.beat = time.monotonic()
 
     def _open(self, consumer: Consumer, number: int) -> Partition:
-        stream = f"{self._topic}/{number}"
+        stream = f"{self.topic}/{number}"
         start, end = self._bounds(consumer, number)
         detector = Detector(self.model, self._pipeline, threshold=self._threshold)
-        source = PartitionSource(stream)
+        source = PartitionSource(stream, self._privacy)
 
         def publish(outcome: Outcome) -> None:
             self._publish(source, outcome)
@@ -314,7 +320,7 @@ class PartitionedDetection:
         return Partition(number, source, detector, loop)
 
     def _bounds(self, consumer: Consumer, number: int) -> tuple[int, int]:
-        found = consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=_ASK_SECONDS)
+        found = consumer.get_watermark_offsets(TopicPartition(self.topic, number), timeout=_ASK_SECONDS)
         if found is None:
             raise KafkaUnusableError(f"Kafka at {self._settings.bootstrap_servers} does not answer")
         return found
