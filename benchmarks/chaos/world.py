@@ -89,13 +89,13 @@ class World:
         self.disk: Disk | None = None
         self.network: Network | None = None
         self.postgres: Server | None = None
-        place = {}
+        host, namespace = "127.0.0.1", None
         if needs.disk:
             self.disk = self._stack.enter_context(disk(folder / "kafka", needs.disk))
         if needs.network:
             self.network = self._stack.enter_context(network())
-            place = {"host": self.network.there, "namespace": self.network.name}
-        self.broker = Broker(folder / "kafka", **place)
+            host, namespace = self.network.there, self.network.name
+        self.broker = Broker(folder / "kafka", host=host, namespace=namespace)
         self._stack.callback(self.broker.kill)
         self.broker.start()
         self.store: Path | str = folder / "store.db"

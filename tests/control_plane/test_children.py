@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from logwarden.api.load import load_pipelines, load_resources
-from logwarden.kafka.settings import group_of
 from logwarden_operator.children.documents import pod_documents
 from logwarden_operator.children.quantities import canonical
 from logwarden_operator.children.training import training_hash
@@ -40,7 +39,7 @@ def test_topics_lie_in_the_namespace_of_kafka_without_an_owner() -> None:
 
 def test_keda_looks_at_the_group_of_the_detectors() -> None:
     trigger = find(children_of(FULL, available=ALL_CRDS), "ScaledObject", "campus-detector")["spec"]["triggers"][0]
-    assert trigger["metadata"]["consumerGroup"] == group_of("campus")
+    assert trigger["metadata"]["consumerGroup"] == "logwarden-campus"
 
 
 def test_topics_beside_the_pipeline_go_with_it() -> None:

@@ -89,11 +89,27 @@ def test_a_store_with_the_first_tables_is_brought_up_to_date_and_searched(url: s
 
 
 @pytest.mark.parametrize(
-    "word", ["1e10deadbeef", "3e8a", "0x1f", "10.0.1", "a_b-c", "grü", "漢", "x" * 300, "caf\\xe9"]
+    "word",
+    [
+        "10.0.1.7",
+        "10.0.1.",
+        "192.168.3",
+        "10.0",
+        "1e10deadbeef",
+        "3e8a",
+        "0x1f",
+        "10.0.1",
+        "a_b-c",
+        "grü",
+        "漢",
+        "x" * 300,
+        "caf\\xe9",
+    ],
 )
 def test_search_finds_what_the_server_would_take_for_numbers_addresses_and_other_scripts(url: str, word: str) -> None:
     with Store.open(url) as store:
-        text = f"id=1e10deadbeef mac 3e8a.00ff.0x1f 0x1f at 10.0.1.7 a_b-c.d grüße 漢字 {'x' * 1500} caf\udce9"
+        text = "id=1e10deadbeef mac 3e8a.00ff.0x1f 0x1f at 10.0.1.7 ...192.168.3.4.443, "
+        text += f"a_b-c.d grüße 漢字 {'x' * 1500} caf\udce9"
         store.commit(Outcome(records=[record(1, text=text), record(2)]), consumer="c", positions={})
         assert [item.id for item in store.anomalies(AnomalyFilter(text=word))] == ["a00000001"]
 

@@ -19,6 +19,7 @@ from logwarden.store import (
     PipelineStatus,
     Progress,
     Store,
+    queries,
 )
 from tests.store.builders import NOON, case, record
 from tests.store.conftest import NewPlace
@@ -105,6 +106,20 @@ def test_search_needs_every_word(store: Store) -> None:
     assert ids(store, text="zebras bgpd") == ["special"]
     assert ids(store, text="zebras lion") == []
     assert len(ids(store, text="bgpd never")) == 110
+
+
+@pytest.mark.parametrize("text", ["bgpd", "zebras", "bgpd never", "host"])
+@pytest.mark.parametrize("first", [0, 3, 30])
+def test_search_finds_the_same_however_many_are_looked_at_first(
+    store: Store, monkeypatch: pytest.MonkeyPatch, text: str, first: int
+) -> None:
+    for limit in (1, 5, 200):
+        for end in (None, NOON + timedelta(seconds=40)):
+            matching = AnomalyFilter(text=text, end=end)
+            monkeypatch.setattr(queries, "LOOKED_AT_FIRST", 1_000_000)
+            whole = store.anomalies(matching, limit=limit)
+            monkeypatch.setattr(queries, "LOOKED_AT_FIRST", first)
+            assert store.anomalies(matching, limit=limit) == whole
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.base import Resource
 from logwarden.api.crd import to_yaml
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden_operator.children.kafka import bootstrap_servers
 from logwarden_operator.children.pods import DATA_FOLDER
 
 _CLAIM_SCHEME = "pvc://"
@@ -93,7 +92,7 @@ def _pipeline_document(pipeline: LogPipeline, namespace: str) -> dict[str, Any]:
     kafka = pipeline.spec.kafka
     if kafka is not None:
         document["spec"]["kafka"].pop("strimzi", None)
-        document["spec"]["kafka"]["bootstrapServers"] = bootstrap_servers(kafka, namespace)
+        document["spec"]["kafka"]["bootstrapServers"] = kafka.address(namespace)
     return document
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from logwarden.api.base import duration_seconds
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline, TopicSpec
 from logwarden_operator.context import KAFKA_TOPIC, Context
-from logwarden_operator.ownership import Child, Owner
+from logwarden_operator.ownership import Child
 
-_PLAIN_PORT, _TLS_PORT = 9092, 9093
 _LONG_RETENTION = "7d"
 _MOST_INSYNC = 2
 
@@ -15,15 +14,6 @@ _MOST_INSYNC = 2
 def topic_names(topic: TopicSpec) -> dict[str, str]:
     """Return the topics of a pipeline by their part: raw logs, anomalies, and what could not be processed."""
     return {"raw": topic.name, "anomalies": topic.anomalies, "dead-letters": topic.dead_letters}
-
-
-def bootstrap_servers(kafka: KafkaSpec, namespace: str) -> str:
-    """Return where clients find Kafka. Strimzi names its Service after the cluster."""
-    if kafka.bootstrap_servers is not None:
-        return kafka.bootstrap_servers
-    assert kafka.strimzi is not None  # a rule of the contract
-    port = _TLS_PORT if kafka.tls is not None else _PLAIN_PORT
-    return f"{kafka.strimzi.cluster}-kafka-bootstrap.{kafka.strimzi.namespace or namespace}.svc:{port}"
 
 
 def topics(pipeline: LogPipeline, context: Context) -> list[Child]:
@@ -60,8 +50,3 @@ def _topic(kafka: KafkaSpec, context: Context, part: str, name: str, retention: 
         },
     }
     return topic
-
-
-def consumer_group(owner: Owner) -> str:
-    """Return the consumer group of a pipeline's detectors."""
-    return f"logwarden-{owner.name}"

@@ -7,7 +7,6 @@ from typing import Any
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
 from logwarden_operator.children.detector import COMPONENT, scaled_by_keda
-from logwarden_operator.children.kafka import bootstrap_servers, consumer_group
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 
@@ -21,7 +20,7 @@ def scaling(pipeline: LogPipeline, model: AnomalyModel, context: Context) -> lis
         return []
     name = f"{context.owner.name}-{COMPONENT}"
     authentication = _authentication(kafka, context, name)
-    trigger: dict[str, Any] = {"type": "kafka", "metadata": _metadata(kafka, model, context)}
+    trigger: dict[str, Any] = {"type": "kafka", "metadata": _metadata(kafka, pipeline, model, context)}
     if authentication:
         trigger["authenticationRef"] = {"name": name}
     replicas = model.spec.serving.replicas
@@ -35,7 +34,7 @@ def scaling(pipeline: LogPipeline, model: AnomalyModel, context: Context) -> lis
     return [*authentication, scaled]
 
 
-def _metadata(kafka: KafkaSpec, model: AnomalyModel, context: Context) -> dict[str, str]:
+def _metadata(kafka: KafkaSpec, pipeline: LogPipeline, model: AnomalyModel, context: Context) -> dict[str, str]:
     """Return the trigger's values, all of them texts.
 
     A transaction leaves a marker that counts as a lag of one in each partition: only more than that wakes a detector.
@@ -46,8 +45,8 @@ def _metadata(kafka: KafkaSpec, model: AnomalyModel, context: Context) -> dict[s
     if kafka.sasl is not None:
         security["sasl"] = _SASL_NAMES[kafka.sasl.mechanism]
     return {
-        "bootstrapServers": bootstrap_servers(kafka, context.owner.namespace),
-        "consumerGroup": consumer_group(context.owner),
+        "bootstrapServers": kafka.address(context.owner.namespace),
+        "consumerGroup": pipeline.consumer_group,
         "topic": kafka.topic.name,
         "lagThreshold": str(model.spec.serving.replicas.lag_per_replica),
         "activationLagThreshold": str(kafka.topic.partitions),

@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden.collector import DEFAULT_LAYOUT, NODE_VARIABLE, check_command, render_syslog_ng, start_command
-from logwarden_operator.children.kafka import bootstrap_servers
 from logwarden_operator.children.pods import SECRETS_FOLDER
 from logwarden_operator.context import Context
 
@@ -44,5 +43,5 @@ def render(pipeline: LogPipeline, context: Context) -> str:
         If the pipeline asks for what syslog-ng cannot do; the message names the field.
     """
     kafka = pipeline.spec.kafka
-    servers = None if kafka is None else bootstrap_servers(kafka, context.owner.namespace)
+    servers = None if kafka is None else kafka.address(context.owner.namespace)
     return render_syslog_ng(pipeline, version=context.settings.syslog_ng_version, bootstrap_servers=servers)

@@ -26,6 +26,7 @@ from logwarden.api.base import (
     Url,
     nested,
 )
+from logwarden.errors import InvalidInputError
 
 Transport = Literal["UDP", "TCP", "TLS"]
 ClientAuth = Literal["None", "Optional", "Required"]
@@ -38,6 +39,7 @@ WebhookNews = Literal["Anomalies", "Pipeline", "FailedProcessing"]
 MaskingPlace = Literal["Collection", "Detection"]
 
 LOOPBACK = "127.0.0.1"
+_PLAIN_PORT, _TLS_PORT = 9092, 9093
 
 ListenerName = Annotated[
     str,
@@ -287,6 +289,17 @@ class KafkaSpec(Spec):
     sasl: KafkaSaslSpec | None = Field(None, description="User and password for Kafka.")
     topic: TopicSpec = nested(TopicSpec, "The topic of raw logs.")
 
+    def address(self, namespace: str) -> str:
+        """Return where clients find it: Strimzi names its Service after the cluster.
+
+        ``namespace`` is that of the pipeline.
+        """
+        if self.bootstrap_servers is not None:
+            return self.bootstrap_servers
+        assert self.strimzi is not None  # a rule above
+        port = _PLAIN_PORT if self.tls is None else _TLS_PORT
+        return f"{self.strimzi.cluster}-kafka-bootstrap.{self.strimzi.namespace or namespace}.svc:{port}"
+
 
 class DetectSpec(Spec):
     """Which model watches the logs."""
@@ -429,3 +442,25 @@ class LogPipeline(Resource):
     kind: Literal["LogPipeline"] = Field(description="Always `LogPipeline`.")
     spec: LogPipelineSpec = Field(description="What is wanted.")
     status: LogPipelineStatus | None = Field(None, description="What is; written by the operator.")
+
+    @property
+    def consumer_group(self) -> str:
+        """Consumer group of the detectors in Kafka."""
+        return f"logwarden-{self.name}"
+
+    def kafka_address(self, given: str | None = None) -> str:
+        """Return the Kafka that was ``given``, or that of the pipeline.
+
+        Raises
+        ------
+        InvalidInputError
+            If there is neither.
+        """
+        if given is not None:
+            return given
+        if self.spec.kafka is None:
+            raise InvalidInputError(
+                f"LogPipeline {self.name} names no Kafka: add spec.kafka.bootstrapServers, or give "
+                "--bootstrap-servers HOST:PORT"
+            )
+        return self.spec.kafka.address(self.metadata.namespace or "default")

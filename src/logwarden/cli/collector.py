@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logwarden.cli.common import HelpCommand, new_group
+from logwarden.cli.running import PipelineOption
 from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
@@ -46,9 +47,7 @@ logwarden collector metrics -f pipeline.yaml --port 9577 --address 0.0.0.0
 @app.command("render", cls=HelpCommand, epilog=RENDER_EXAMPLES)
 def render(
     file: Annotated[Path, typer.Option("--file", "-f", help="YAML file with a LogPipeline.")],
-    pipeline: Annotated[
-        str | None, typer.Option(help="Name of the pipeline, where the file has several.", show_default=False)
-    ] = None,
+    pipeline: PipelineOption = None,
     syslog_ng: Annotated[str, typer.Option("--syslog-ng", help="Version that will read it.")] = "4.8",
     node_logs: Annotated[
         NodeLogsOption, typer.Option(help="Where a node's own logs are, if they are collected.")
@@ -80,9 +79,7 @@ def metrics(
             "--file", "-f", help="YAML file with the LogPipeline, to count the kernel's drops too.", show_default=False
         ),
     ] = None,
-    pipeline: Annotated[
-        str | None, typer.Option(help="Name of the pipeline, where the file has several.", show_default=False)
-    ] = None,
+    pipeline: PipelineOption = None,
     address: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = 9577,
 ) -> None:

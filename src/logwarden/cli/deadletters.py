@@ -14,6 +14,7 @@ import typer
 from logwarden.cli.common import CONTEXT_SETTINGS, HelpCommand, console, new_group
 from logwarden.cli.loading import choose_pipeline
 from logwarden.cli.results import local_time, printable
+from logwarden.cli.running import BootstrapServersOption, FileOption, PipelineOption, SecretsOption
 from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -40,22 +41,6 @@ class Format(StrEnum):
     NDJSON = "ndjson"
 
 
-FileOption = Annotated[Path, typer.Option("--file", "-f", help="YAML file with the LogPipeline and its AnomalyModel.")]
-PipelineOption = Annotated[
-    str | None, typer.Option("--pipeline", help="Name of the pipeline, where the file has several.", show_default=False)
-]
-SecretsOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--secrets", help="Folder with the values of Secrets the file names: DIR/NAME/KEY.", show_default=False
-    ),
-]
-ServersOption = Annotated[
-    str | None,
-    typer.Option(
-        "--bootstrap-servers", metavar="HOST:PORT", help="Kafka, instead of the one in spec.kafka.", show_default=False
-    ),
-]
 IdArgument = Annotated[
     str, typer.Argument(metavar="ID", help="Origin as 'list' shows it: TOPIC/PARTITION/OFFSET, or PARTITION/OFFSET.")
 ]
@@ -82,7 +67,7 @@ def list_letters(
     file: FileOption,
     pipeline: PipelineOption = None,
     secrets: SecretsOption = None,
-    bootstrap_servers: ServersOption = None,
+    bootstrap_servers: BootstrapServersOption = None,
     limit: Annotated[int, typer.Option(min=1, help="List at most this many, the oldest.")] = 100,
     output_format: Annotated[
         Format, typer.Option("--format", help="A table, or one JSON object a line.")
@@ -115,7 +100,7 @@ def show(
     file: FileOption,
     pipeline: PipelineOption = None,
     secrets: SecretsOption = None,
-    bootstrap_servers: ServersOption = None,
+    bootstrap_servers: BootstrapServersOption = None,
 ) -> None:
     """Show one dead letter in full, as JSON."""
     from logwarden.kafka.deadletters import find, read_dead_letters
@@ -141,7 +126,7 @@ def replay_letters(
     ] = None,
     pipeline: PipelineOption = None,
     secrets: SecretsOption = None,
-    bootstrap_servers: ServersOption = None,
+    bootstrap_servers: BootstrapServersOption = None,
     everything: Annotated[bool, typer.Option("--all", help="All that were not replayed by --all before.")] = False,
 ) -> None:
     """Send dead letters to the raw topic once more, as they were.

@@ -32,6 +32,7 @@ logwarden detect /var/log/syslog
 logwarden detect '/var/log/remote/**/*.log.gz' --output anomalies.ndjson --summary summary.json
 journalctl -o short-iso --since today | logwarden detect -
 logwarden detect /var/log/syslog --store ./logwarden.db
+logwarden detect --jobs 4 '/archive/**/*.gz' --output anomalies.ndjson
 logwarden detect --follow /var/log/syslog
 """
 
@@ -60,6 +61,17 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what is added to the files, across their rotation.")
     ] = False,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs",
+            "-j",
+            min=1,
+            max=256,
+            help="Judge each log by itself (files that differ by their rotation are one), in so many processes.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Find anomalies in log files.
 
@@ -71,11 +83,11 @@ def command(
     for option, target in (("--output", output), ("--summary", summary)):
         _check_target(option, target)
     paths = expand(inputs)
-    plan = _Plan(paths, model, threshold, output, store)
-    top = _Top(_SHOWN)
-    result = _follow(plan) if follow else _read(plan, top)
+    plan = Plan(paths, model, threshold, output, store)
+    top = Top()
+    result = _detect(plan, top, follow=follow, jobs=jobs)
     if summary is not None:
-        with _replacing(summary) as file:
+        with replacing(summary) as file:
             file.write(json.dumps(result.to_json(), indent=2) + "\n")
     if "-" not in (str(output), str(summary)):
         _show(plan, top)
@@ -85,7 +97,7 @@ def command(
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What to read, with what, and where results go."""
 
     paths: list[str]
@@ -101,7 +113,19 @@ class _Plan:
         return Detector(load_model(self.model), "detect", threshold=self.threshold)
 
 
-def _read(plan: _Plan, top: _Top) -> Summary:
+def _detect(plan: Plan, top: Top, *, follow: bool, jobs: int | None) -> Summary:
+    if follow and jobs is not None:
+        raise InvalidInputError("--jobs does not go with --follow: files that grow are read by one process")
+    if follow:
+        return _follow(plan)
+    if jobs is None:
+        return _read(plan, top)
+    from logwarden.cli.detect_jobs import read_in_jobs
+
+    return read_in_jobs(plan, top, jobs)
+
+
+def _read(plan: Plan, top: Top) -> Summary:
     """Read everything once."""
     from logwarden.detect.history import detect
     from logwarden.sources.files import read_files
@@ -111,15 +135,15 @@ def _read(plan: _Plan, top: _Top) -> Summary:
         batches: Iterable[Batch] = read_files(plan.paths)
         sinks: list[Sink] = [top]
         if plan.output is not None:
-            sinks.append(_RecordWriter(stack.enter_context(_replacing(plan.output))))
+            sinks.append(RecordWriter(stack.enter_context(replacing(plan.output))))
         if plan.store is not None:
-            sink = stack.enter_context(_open_store(plan.store, "detect", plan.paths, detector))
+            sink = stack.enter_context(open_store(plan.store, "detect", plan.paths, detector))
             sinks.append(sink)
             batches = sink.unread(batches)
-        return detect(detector, batches, sinks, stack.enter_context(_progress()))
+        return detect(detector, batches, sinks, stack.enter_context(progress()))
 
 
-def _follow(plan: _Plan) -> Summary:
+def _follow(plan: Plan) -> Summary:
     """Read what is there and what is added, until a signal."""
     from logwarden.detect.history import collect
     from logwarden.local.following import judged, known_files
@@ -131,12 +155,12 @@ def _follow(plan: _Plan) -> Summary:
         detector = plan.detector()
         sinks: list[Sink] = []
         if plan.output is not None:
-            sinks.append(_RecordWriter(stack.enter_context(_appending(plan.output))))
+            sinks.append(RecordWriter(stack.enter_context(_appending(plan.output))))
         if str(plan.output) != "-":
             sinks.append(_Printer())
         sink = None
         if plan.store is not None:
-            sink = stack.enter_context(_open_store(plan.store, "follow", plan.paths, detector))
+            sink = stack.enter_context(open_store(plan.store, "follow", plan.paths, detector))
             sinks.append(sink)
         known = known_files(plan.paths, sink.positions) if sink is not None else {}
         items = follow_files(plan.paths, stopped=stopping.is_set, known=known)
@@ -154,23 +178,28 @@ def _check_target(option: str, path: Path | None) -> None:
         raise InvalidInputError(f"{option} {path}: there is no folder {path.parent}")
 
 
-class _Top:
+class Top:
     """The records with the highest scores."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int = _SHOWN) -> None:
         self.seen = 0
         """Records that there were."""
         self._size = size
         self._heap: list[tuple[float, str, AnomalyRecord]] = []
 
     def __call__(self, outcome: Outcome) -> None:
-        self.seen += len(outcome.records)
-        for record in outcome.records:
+        self.take(outcome.records, seen=len(outcome.records))
+
+    def take(self, records: Iterable[AnomalyRecord], *, seen: int) -> None:
+        """Keep of these and the others the highest; they are the highest of ``seen`` records."""
+        self.seen += seen
+        for record in records:
             heapq.heappush(self._heap, (record.score, record.id, record))
             if len(self._heap) > self._size:
                 heapq.heappop(self._heap)
 
     def in_time_order(self) -> list[AnomalyRecord]:
+        """Return them, the oldest first."""
         return sorted((record for _, _, record in self._heap), key=lambda record: record.start)
 
 
@@ -185,7 +214,7 @@ class _Printer:
             _show_record(self._screen, record)
 
 
-class _RecordWriter:
+class RecordWriter:
     """Writes records as NDJSON."""
 
     def __init__(self, file: IO[str]) -> None:
@@ -209,7 +238,7 @@ def _appending(path: Path) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[IO[str]]:
+def replacing(path: Path) -> Iterator[IO[str]]:
     """Open a file that appears under its name only when it is complete; ``-`` is standard output."""
     if str(path) == "-":
         yield sys.stdout
@@ -224,7 +253,7 @@ def _replacing(path: Path) -> Iterator[IO[str]]:
 
 
 @contextmanager
-def _open_store(place: str, purpose: str, inputs: list[str], detector: Detector) -> Iterator[StoreSink]:
+def open_store(place: str, purpose: str, inputs: list[str], detector: Detector) -> Iterator[StoreSink]:
     """Open a store at the place that an earlier run for the same purpose has reached in the same files."""
     from hashlib import blake2b
 
@@ -246,7 +275,7 @@ def _open_store(place: str, purpose: str, inputs: list[str], detector: Detector)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Summary], None]]:
+def progress() -> Iterator[Callable[[Summary], None]]:
     """Show lines, rate and anomalies so far on a terminal."""
     screen = console()
     if not screen.is_terminal:
@@ -278,7 +307,7 @@ def _show_record(screen: Console, record: AnomalyRecord) -> None:
         _print(screen, f"  {printable(record.explanation.text)}")
 
 
-def _show(plan: _Plan, top: _Top) -> None:
+def _show(plan: Plan, top: Top) -> None:
     screen = console(stderr=False)
     shown = top.in_time_order()
     for record in shown:

@@ -3,50 +3,38 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from logwarden.cli.common import data_dir
 from logwarden.cli.loading import choose_pipeline
+from logwarden.cli.running import (
+    BootstrapServersOption,
+    FileOption,
+    MetricsPortOption,
+    PipelineOption,
+    SecretsOption,
+)
 
 EXAMPLES = """
 logwarden run detector -f pipeline.yaml --secrets secrets/ --metrics-port 9090
 logwarden run detector -f pipeline.yaml --bootstrap-servers localhost:9092 --store anomalies.db
 """
 
-_MAX_PORT = 65535
-
 
 def command(
-    file: Annotated[Path, typer.Option("--file", "-f", help="YAML file with a LogPipeline and its AnomalyModel.")],
-    pipeline: Annotated[
-        str | None, typer.Option(help="Name of the pipeline, where the file has several.", show_default=False)
-    ] = None,
-    secrets: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the values of Secrets the file names: DIR/NAME/KEY.", show_default=False),
-    ] = None,
+    file: FileOption,
+    pipeline: PipelineOption = None,
+    secrets: SecretsOption = None,
     store: Annotated[
         str | None,
         typer.Option(
             help="SQLite file or database URL for the results, instead of that of spec.store.", show_default=False
         ),
     ] = None,
-    bootstrap_servers: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Kafka, instead of the one in spec.kafka.", show_default=False),
-    ] = None,
-    metrics_port: Annotated[
-        int | None,
-        typer.Option(
-            min=0,
-            max=_MAX_PORT,
-            help="Port for /metrics, /healthz and /readyz; 0 takes a free one. Without it none is served.",
-            show_default=False,
-        ),
-    ] = None,
+    bootstrap_servers: BootstrapServersOption = None,
+    metrics_port: MetricsPortOption = None,
 ) -> None:
     """Read lines from Kafka, detect, store and publish anomalies, until stopped.
 

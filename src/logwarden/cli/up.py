@@ -11,6 +11,7 @@ import typer
 
 from logwarden.cli.common import data_dir as default_data_dir
 from logwarden.cli.loading import choose_pipeline
+from logwarden.cli.running import PipelineOption, SecretsOption
 from logwarden.errors import InvalidInputError
 
 EXAMPLES = """
@@ -26,9 +27,7 @@ _MAX_PORT = 65535
 
 def command(
     file: Annotated[Path, typer.Option("--file", "-f", help="YAML file with a LogPipeline and its AnomalyModel.")],
-    pipeline: Annotated[
-        str | None, typer.Option(help="Name of the pipeline, where the file has several.", show_default=False)
-    ] = None,
+    pipeline: PipelineOption = None,
     check: Annotated[bool, typer.Option("--check", help="Only check the file, start nothing.")] = False,
     data_dir: Annotated[
         Path | None,
@@ -44,10 +43,7 @@ def command(
             show_default="logwarden.db in --data-dir, else in ~/.local/state/logwarden",
         ),
     ] = None,
-    secrets: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the values of Secrets the file names: DIR/NAME/KEY.", show_default=False),
-    ] = None,
+    secrets: SecretsOption = None,
     host: Annotated[
         str | None,
         typer.Option(

@@ -16,7 +16,6 @@ _BATCH_LINES: Final = 1000
 _BATCH_MILLISECONDS: Final = 50
 _RETRY_SECONDS: Final = 2
 _NEW_BUFFER_NAMES: Final = (4, 3)
-_PLAIN_PORT, _TLS_PORT = 9092, 9093
 
 
 def destination(
@@ -28,11 +27,6 @@ def destination(
     forgets what it has handed to the client library, and loses it when the broker is away.
     """
     kafka = pipeline.spec.kafka
-    if bootstrap_servers is None and kafka is None:
-        raise InvalidInputError(
-            f"LogPipeline {pipeline.name} names no Kafka: add spec.kafka.bootstrapServers, or give "
-            "--bootstrap-servers HOST:PORT"
-        )
     topic = kafka.topic.name if kafka is not None else TopicSpec().name
     config = "\n".join(f"            {line}" for line in _client(pipeline, kafka, layout))
     if kafka is not None and kafka.sasl is not None:
@@ -41,7 +35,7 @@ def destination(
     return f"""\
 destination "kafka" {{
     kafka-c(
-        bootstrap-servers({quoted(bootstrap_servers or _servers(pipeline, kafka))})
+        bootstrap-servers({quoted(pipeline.kafka_address(bootstrap_servers))})
         topic({quoted(literal(topic))})
         key("${{.logwarden.peer}}")
         message("$MESSAGE")
@@ -58,16 +52,6 @@ destination "kafka" {{
     );
 }};
 """
-
-
-def _servers(pipeline: LogPipeline, kafka: KafkaSpec | None) -> str:
-    assert kafka is not None
-    if kafka.bootstrap_servers is not None:
-        return kafka.bootstrap_servers
-    assert kafka.strimzi is not None  # a rule of the contract
-    namespace = kafka.strimzi.namespace or pipeline.metadata.namespace or "default"
-    port = _PLAIN_PORT if kafka.tls is None else _TLS_PORT
-    return f"{kafka.strimzi.cluster}-kafka-bootstrap.{namespace}.svc:{port}"
 
 
 def _client(pipeline: LogPipeline, kafka: KafkaSpec | None, layout: Layout) -> list[str]:

@@ -14,8 +14,6 @@ from logwarden.errors import InvalidInputError
 ReadSecret = Callable[[str, str, str], str]
 """From the name of a Secret, a key in it and the field that asks for it to the value."""
 
-_PLAIN_PORT, _TLS_PORT = 9092, 9093
-
 
 @dataclass(frozen=True)
 class Tls:
@@ -107,34 +105,13 @@ def settings_of(
         raise InvalidInputError(
             f"--bootstrap-servers {bootstrap_servers}: expected host:port, or several separated by commas"
         )
-    address = bootstrap_servers or _address(pipeline)
     return KafkaSettings(
-        bootstrap_servers=address,
+        bootstrap_servers=pipeline.kafka_address(bootstrap_servers),
         topic=spec.topic if spec is not None else TopicSpec(),
-        group=group_of(pipeline.name),
+        group=pipeline.consumer_group,
         tls=_tls(spec, read_secret),
         sasl=_sasl(spec, read_secret),
     )
-
-
-def group_of(pipeline: str) -> str:
-    """Return the consumer group of a pipeline's detectors."""
-    return f"logwarden-{pipeline}"
-
-
-def _address(pipeline: LogPipeline) -> str:
-    spec = pipeline.spec.kafka
-    if spec is None:
-        raise InvalidInputError(
-            f"LogPipeline {pipeline.name} names no Kafka: add spec.kafka.bootstrapServers, or give "
-            "--bootstrap-servers HOST:PORT"
-        )
-    if spec.bootstrap_servers is not None:
-        return spec.bootstrap_servers
-    assert spec.strimzi is not None, "the contract asks for one of both"
-    namespace = spec.strimzi.namespace or pipeline.metadata.namespace or "default"
-    port = _PLAIN_PORT if spec.tls is None else _TLS_PORT
-    return f"{spec.strimzi.cluster}-kafka-bootstrap.{namespace}.svc:{port}"
 
 
 def _tls(spec: KafkaSpec | None, read: ReadSecret) -> Tls | None:
