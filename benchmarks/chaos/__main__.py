@@ -6,6 +6,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from rich.console import Console
@@ -39,12 +40,16 @@ def _run(name: str, folder: Path, lines: int, away: float) -> Account | str:
     reason = fault.obstacle()
     if reason is not None:
         return f"left out: {reason}"
-    world = World(folder, f"chaos-{name}", lines, away, fault.needs)
     try:
-        fault.breaks(world)
-        return world.finish()
-    finally:
-        world.close()
+        world = World(folder, f"chaos-{name}", lines, away, fault.needs)
+        try:
+            fault.breaks(world)
+            return world.finish()
+        finally:
+            world.close()
+    except Exception as error:  # the other faults are worth their run all the same
+        traceback.print_exc()
+        return f"failed: {error!r:.200}"
 
 
 def _print(results: dict[str, Account | str]) -> None:

@@ -79,7 +79,11 @@ def test_files_of_one_log_stay_together() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["-"], "standard input"), (["--follow", __file__], "--follow"), (["--jobs", "0", __file__], "0")],
+    [
+        (["-"], "standard input"),
+        (["--follow", __file__], "--follow"),
+        (["--jobs", "0", __file__], "greater than or equal to 1"),
+    ],
 )
 def test_what_does_not_go_together_is_told(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]

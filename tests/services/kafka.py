@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from tests.services.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 # Any fixed id: each broker has a cluster of its own.
 _CLUSTER = "bG9nd2FyZGVuLXRlc3RzMQ"

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
@@ -18,7 +19,7 @@ from logwarden.cli.detect import Plan, RecordWriter, Top, open_store, progress, 
 from logwarden.cli.loading import load_model
 from logwarden.detect import DetectionModel, Detector
 from logwarden.detect.history import Sink, Summary, detect
-from logwarden.errors import InvalidInputError
+from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.sources.files import read_files
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ def _model(name: str) -> DetectionModel:
 def _result(waiting: Future[_Result]) -> _Result:
     try:
         return waiting.result()
-    except OSError as error:  # such as a process that was killed for its memory
-        raise InvalidInputError(f"a process of --jobs failed ({error}): use fewer") from error
+    except BrokenProcessPool as error:  # such as one that the system ended for its memory
+        raise LogwardenError("a process of --jobs was killed, perhaps for its memory: use fewer") from error
 
 
 def _add(total: Summary, part: Summary, seconds: float) -> None:
