@@ -38,7 +38,10 @@ spec:
   {{kafka}}
   detect: {{{{modelRef: {{{{name: test}}}}}}}}
   privacy: {{{{mask: [ip, user, mac, email, secret], at: {{at}}, keySecretRef: {{{{name: privacy, key: key}}}}}}}}
-  alerts: {{{{alertmanagerURL: "{{url}}", minimumSeverity: info}}}}
+  alerts:
+    alertmanagerURL: "{{url}}"
+    minimumSeverity: info
+    webhooks: [{{{{name: hook, urlSecretRef: {{{{name: hook, key: url}}}}}}}}]
 """
 
 

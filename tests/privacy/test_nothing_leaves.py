@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 import urllib.request
@@ -29,11 +30,13 @@ PEER = "198.51.100.77"
 
 
 @pytest.fixture
-def secrets(tmp_path: Path) -> Path:
-    """A folder with the key."""
+def secrets(tmp_path: Path, receiver: Receiver) -> Path:
+    """A folder with the key, and the address of the webhook."""
     folder = tmp_path / "secrets"
-    (folder / "privacy").mkdir(parents=True)
-    (folder / "privacy" / "key").write_text("0123456789abcdef0123456789abcdef\n")
+    values = {"privacy/key": "0123456789abcdef0123456789abcdef", "hook/url": f"{receiver.url}/hook?token=t0ps3cret"}
+    for name, value in values.items():
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text(f"{value}\n")
     return folder
 
 
@@ -118,7 +121,12 @@ def test_through_kafka(
     assert records
     assert b"user-" in dead[0]
     assert receiver.of("/api/v2/alerts")
+    told = [json.loads(body) for body in receiver.of("/hook")]
+    assert {"case", "failure"} <= {one["kind"] for one in told}
+    assert "user-" in next(one["failure"]["sample"] for one in told if one["kind"] == "failure")
     sent = [body for _, body in receiver.taken]
     output = "".join(running.output).encode()
+    assert b"t0ps3cret" not in output
+    assert b"could not be processed: stage read" in output
     assert leaks(*records, *dead, *sent, metrics, output, bytes_in(store.parent)) == []
     assert bool(leaks(*raw)) == (at == "Detection"), "as told, the topic of raw logs holds lines as they came"
