@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 from confluent_kafka import KafkaError, Message
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logwarden.events import Batch
@@ -80,6 +80,7 @@ def test_late_lines_become_batches_of_their_own() -> None:
 times = st.lists(st.floats(0, 40).map(lambda seconds: START + seconds), min_size=1, max_size=30)
 
 
+@settings(deadline=None)
 @given(times, st.integers(1, 7), st.data())
 def test_batches_and_restarts_change_nothing(received: list[float], every: int, data: st.DataObject) -> None:
     messages = [line(offset, at, "udp", "bad" if offset % 9 == 5 else "") for offset, at in enumerate(received)]

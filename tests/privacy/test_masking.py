@@ -6,7 +6,7 @@ import ipaddress
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from logwarden.mask import line_text
@@ -80,6 +80,7 @@ def test_equal_values_stay_equal_under_one_key_only() -> None:
     assert names.mac("001b.4411.3ab7").replace(".", "") == names.mac("00:1b:44:11:3a:b7").replace(":", "")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4), st.integers(0, 32), st.integers(0, 2**32 - 1))
 def test_addresses_of_one_subnet_stay_in_one_subnet(address: ipaddress.IPv4Address, shared: int, rest: int) -> None:
     keep = (2**32 - 1) << (32 - shared) & (2**32 - 1)
@@ -93,6 +94,7 @@ def _common(one: int, two: int) -> int:
     return 32 - (one ^ two).bit_length()
 
 
+@settings(deadline=None)
 @given(st.ip_addresses())
 def test_an_address_becomes_an_address_that_names_a_machine(address: ipaddress.IPv4Address) -> None:
     text = str(address)
@@ -101,6 +103,7 @@ def test_an_address_becomes_an_address_that_names_a_machine(address: ipaddress.I
     assert not found.is_multicast or address.is_multicast
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_taken(text: str) -> None:
     ALL.text(text)
