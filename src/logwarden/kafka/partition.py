@@ -124,7 +124,14 @@ class PartitionSource:
             offset=message.offset(),
             timestamp=message.timestamp(),
             key=key and privacy.line(key),
-            value=encode(text, received=line.received, peer=line.peer, listener=line.listener, reason=line.reason),
+            value=encode(
+                text,
+                received=line.received,
+                peer=line.peer,
+                listener=line.listener,
+                reason=line.reason,
+                late=line.late,
+            ),
         )
 
     # ------------------------------------------------------------------ cutting

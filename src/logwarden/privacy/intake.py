@@ -34,6 +34,7 @@ class MaskingIntake:
         *,
         keys: Sequence[str] | None = None,
         reason: str = "",
+        late: bool = False,
     ) -> None:
         """Hand on lines, senders, keys and the reason without what is hidden."""
         hide = self._privacy
@@ -43,6 +44,7 @@ class MaskingIntake:
             hide.text(peers) if isinstance(peers, str) else [hide.text(peer) for peer in peers],
             keys=None if keys is None else [hide.text(key) for key in keys],
             reason=hide.text(reason),
+            late=late,
         )
 
     def durable(self) -> Future[None]:
