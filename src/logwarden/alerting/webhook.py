@@ -23,6 +23,8 @@ _TIMEOUT_SECONDS: Final = 10.0
 _EVERY_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _log = logging.getLogger(__name__)
+# It would log every request with its whole address, and the token in it.
+logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
 class Webhook:
