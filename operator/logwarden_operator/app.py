@@ -10,6 +10,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from logwarden_operator.audit import Audit
 from logwarden_operator.cluster import Cluster
+from logwarden_operator.counting import Counting
 from logwarden_operator.environment import Environment
 from logwarden_operator.heartbeat import Heartbeat
 from logwarden_operator.reconcile_model import reconcile_model
@@ -33,6 +34,7 @@ class App:
         self.queue = WorkQueue(self._reconcile)
         self.heartbeat = Heartbeat(cluster, settings.home)
         self.audit = Audit(cluster, settings, self.watched, self.queue)
+        self.counting = Counting(cluster, settings, self.environment.counts, self.queue)
         self.server = Server(self.heartbeat, port)
 
     async def start(self) -> None:
@@ -42,9 +44,11 @@ class App:
         self.queue.start()
         self.heartbeat.start()
         self.audit.start()
+        self.counting.start()
 
     async def stop(self) -> None:
         """Stop all parts."""
+        await self.counting.stop()
         await self.audit.stop()
         await self.heartbeat.stop()
         await self.queue.stop()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from logwarden_operator.children.secrets import SecretUse
 from logwarden_operator.cluster import Cluster
 from logwarden_operator.context import Context
+from logwarden_operator.counts import Counts
 from logwarden_operator.kinds import OPTIONAL
 from logwarden_operator.ownership import Owner
 from logwarden_operator.settings import Settings
@@ -26,6 +27,7 @@ class Environment:
     cluster: Cluster
     settings: Settings
     usage: Usage = field(default_factory=Usage)
+    counts: Counts = field(default_factory=Counts)
     _available: frozenset[str] = frozenset()
     _discovered: float = -_DISCOVERY_SECONDS
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)

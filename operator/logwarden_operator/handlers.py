@@ -122,6 +122,7 @@ async def _own_event(app: App, raw: Child, *, gone: bool) -> bool:
     if gone:
         app.watched.forget(raw)
         app.queue.forget(key_of(raw))
+        app.environment.counts.forget(key_of(raw))
         return True
     if changed := app.watched.see(raw):
         await app.queue.request(key_of(raw))

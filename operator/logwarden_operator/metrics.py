@@ -17,6 +17,7 @@ QUEUE = Gauge("logwarden_operator_queue_length", "Resources that wait for a reco
 WRITES = Counter("logwarden_operator_writes_total", "Requests to the API server that change something.")
 HEARTBEAT = Gauge("logwarden_operator_heartbeat_age_seconds", "Time since the watch last told of the heartbeat.")
 MISSED = Counter("logwarden_operator_missed_events_total", "Changes that no watch told of, found by looking.")
+UNREAD = Gauge("logwarden_operator_unread_pods", "Ready pods whose counters could not be read.")
 CONDITIONS = Gauge(
     "logwarden_operator_resources", "Resources by kind, condition and status.", ["kind", "condition", "status"]
 )

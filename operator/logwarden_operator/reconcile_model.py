@@ -28,6 +28,7 @@ from logwarden_operator.trainings import (
     record,
     trained_condition,
 )
+from logwarden_operator.workqueue import Key
 
 _UNWATCHED = {"SecretMissing", "ClaimMissing", "ResultMissing"}
 
@@ -67,9 +68,11 @@ async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyM
     wanted = plan(model, pointer, states, data=data.holds)
     children = await bring_about(env.cluster, owner, model_children(model, context, wanted, pointer), observed)
     states = await _job_states(env, owner, children)
-    trained = trained_condition(model, pointer, wanted, states, data)
+    reached = env.counts.trainings(Key(owner.kind, owner.namespace, owner.name))
+    trained = trained_condition(model, pointer, wanted, states, data, reached)
     conditions = _conditions(env, owner, model, pointer, states, data, trained)
-    await report(env.cluster, ANOMALY_MODEL, raw, conditions, _fields(model, pointer, states, conditions))
+    fields = {**_fields(model, pointer, states, conditions), "training": progress(states, reached)}
+    await report(env.cluster, ANOMALY_MODEL, raw, conditions, fields)
     return RECHECK_SECONDS if any(condition.reason in _UNWATCHED for condition in conditions) else None
 
 
@@ -200,7 +203,6 @@ def _fields(
         "activeRevision": _active(model, pointer),
         "latestRevision": pointer.latest,
         "f1": _f1(model, pointer),
-        "training": progress(states),
         "lastFailure": last_failure(states),
     }
 

@@ -14,6 +14,7 @@ from logwarden_operator.cluster import ClusterError
 from logwarden_operator.conditions import Condition, false, ready, true, unknown
 from logwarden_operator.context import Context
 from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
+from logwarden_operator.flow import TYPE as FLOW
 from logwarden_operator.health import workload_condition
 from logwarden_operator.kafka_health import topic_condition
 from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, TOPIC
@@ -22,6 +23,7 @@ from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
 from logwarden_operator.sync import ChildRefusedError, bring_about, key, observe
+from logwarden_operator.workqueue import Key
 
 _UNWATCHED = {"SecretMissing", "StrimziMissing", "PointerDamaged"}
 _PASSING = {"Progressing", "NotCreated", "WaitingForStrimzi", "ModelNotReady"}
@@ -84,11 +86,10 @@ async def _reconcile(
         return RECHECK_SECONDS
     wanted = {key(child) for child in declared}
     children = [child for child in brought if key(child) in wanted]
-    conditions = await _conditions(env, context, pipeline, kafka, view, children)
-    overall = ready(
-        [condition for condition in conditions if condition.type != "FlowHealthy"], "logs are collected and judged"
-    )
-    fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view, raw)}
+    flow = env.counts.flow(Key(owner.kind, owner.namespace, owner.name), pipeline.spec.alerts, raw)
+    conditions = [*await _conditions(env, context, pipeline, kafka, view, children), flow.condition]
+    overall = ready(_deciding(conditions), "logs are collected and judged")
+    fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view, raw), **flow.fields}
     await report(env.cluster, LOG_PIPELINE, raw, [*conditions, overall], fields)
     again = any(condition.reason in _UNWATCHED for condition in conditions) or _unseen(env, kafka, owner, conditions)
     return RECHECK_SECONDS if again else None
@@ -143,8 +144,12 @@ async def _conditions(
         topic_condition(kafka, topics, context.available),
         await _collector_ready(env, context.owner, pipeline, children),
         view.problem or await _component_ready(env, context.owner, "DetectorReady", "detector", children),
-        unknown("FlowHealthy", "NotMeasured", "the operator does not compare counts yet: look at the dashboard"),
     ]
+
+
+def _deciding(conditions: list[Condition]) -> list[Condition]:
+    """Return the conditions on which Ready depends: counts that nobody could read yet stop nothing."""
+    return [one for one in conditions if one.type != FLOW or one.status == "False"]
 
 
 async def _config_valid(env: Environment, pipeline: LogPipeline, view: ModelView, namespace: str) -> Condition:

@@ -31,6 +31,8 @@ class PastTraining(BaseModel):
     uid: str = ""
     """Of the Job."""
     refusal: str | None = None
+    removed: bool = False
+    """Whether the revision is gone, because of ``promotion.keepRevisions``."""
 
 
 class Pointer(BaseModel):
@@ -54,7 +56,10 @@ class Pointer(BaseModel):
     def after(self, result: TrainingResult, job: str, trained: str | None, uid: str = "") -> Pointer:
         """Return the pointer after a training. A new active revision ends a rollback."""
         past = PastTraining(revision=result.revision, f1=result.f1, job=job, uid=uid, refusal=result.refusal)
-        history = [*self.history, past][-MAX_HISTORY:]
+        former = [
+            one.model_copy(update={"removed": True}) if one.revision in result.removed else one for one in self.history
+        ]
+        history = [*former, past][-MAX_HISTORY:]
         changes: dict[str, Any] = {
             "latest": result.revision,
             "trained": trained or self.trained,
@@ -68,12 +73,15 @@ class Pointer(BaseModel):
     def rolled_back(self, wanted: str) -> Pointer | None:
         """Return the pointer after a rollback to a revision, or to the one before; None where there is none."""
         if wanted != PREVIOUS:
-            return self._serving(wanted) if wanted in [past.revision for past in self.history] else None
-        served = [past.revision for past in self.history if past.refusal is None]
+            return self._serving(wanted) if wanted in [past.revision for past in self._there()] else None
+        served = [past.revision for past in self._there() if past.refusal is None]
         current = self.pinned or self.active
         if current not in served or served.index(current) == 0:
             return None
         return self._serving(served[served.index(current) - 1])
+
+    def _there(self) -> list[PastTraining]:
+        return [past for past in self.history if not past.removed]
 
     def _serving(self, revision: str) -> Pointer:
         return self.model_copy(update={"pinned": revision, "active": revision})

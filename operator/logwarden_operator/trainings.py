@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -12,6 +14,7 @@ from logwarden_operator.children.model import TrainingPlan
 from logwarden_operator.children.training import COMPONENT as TRAINING
 from logwarden_operator.children.training import job_name, training_hash
 from logwarden_operator.conditions import Condition, false, true, unknown
+from logwarden_operator.counts import Reached
 from logwarden_operator.health import failure, pods_cause, termination
 from logwarden_operator.ownership import COMPONENT, Child
 from logwarden_operator.revisions import Pointer
@@ -86,9 +89,14 @@ def plan(model: AnomalyModel, pointer: Pointer, states: list[JobState], *, data:
 
 
 def trained_condition(
-    model: AnomalyModel, pointer: Pointer, plan: TrainingPlan, states: list[JobState], data: Condition
+    model: AnomalyModel,
+    pointer: Pointer,
+    plan: TrainingPlan,
+    states: list[JobState],
+    data: Condition,
+    reached: Mapping[str, Reached] = MappingProxyType({}),
 ) -> Condition:
-    """Return Trained, for the settings as they are now."""
+    """Return Trained, for the settings as they are now. ``reached`` tells by uid how far pods are."""
     if not model.spec.training.datasets:
         return true("Trained", "NotNeeded", "spec.training.datasets is empty: the base model is used as it is")
     if pointer.trained == plan.hash:
@@ -96,7 +104,7 @@ def trained_condition(
     name = job_name(model.name, plan.hash)
     state = next((state for state in states if state.name == name), None)
     if state is not None:
-        return _job_condition(state)
+        return _job_condition(state, reached)
     if not data.holds:
         return false("Trained", "WaitingForData", data.message)
     if model.spec.training.suspend:
@@ -104,7 +112,7 @@ def trained_condition(
     return unknown("Trained", "Starting", f"Job {name} is being created")
 
 
-def _job_condition(state: JobState) -> Condition:
+def _job_condition(state: JobState, reached: Mapping[str, Reached] = MappingProxyType({})) -> Condition:
     if state.outcome == "Complete":
         return false("Trained", "ResultMissing", f"Job {state.name} ended well, but left no readable result")
     if state.outcome == "Failed":
@@ -113,7 +121,20 @@ def _job_condition(state: JobState) -> Condition:
         return false("Trained", cause.reason if cause and cause.reason == "OOMKilled" else "JobFailed", words)
     if (cause := pods_cause(state.pods)) is not None:
         return false("Trained", cause.reason, f"Job {state.name}: {cause.message}")
-    return false("Trained", "Training", f"Job {state.name} is running")
+    return false("Trained", "Training", f"Job {state.name} is running{_how_far(_reached(state, reached))}")
+
+
+def _reached(state: JobState, reached: Mapping[str, Reached]) -> Reached | None:
+    return next((reached[uid] for pod in state.pods if (uid := pod["metadata"]["uid"]) in reached), None)
+
+
+def _how_far(reached: Reached | None) -> str:
+    if reached is None:
+        return ""
+    if reached.percent >= 100:
+        return f": {reached.step} is done, and what came of it is being measured"
+    left = "" if reached.remaining is None else f", about {reached.remaining // 60 + 1} minutes left"
+    return f": {reached.step} is {reached.percent} % done{left}"
 
 
 def evaluation_condition(model: AnomalyModel, pointer: Pointer) -> Condition:
@@ -132,12 +153,16 @@ def evaluation_condition(model: AnomalyModel, pointer: Pointer) -> Condition:
     return true("EvaluationPassed", "GatePassed", f"revision {pointer.latest} passed the gate")
 
 
-def progress(states: list[JobState]) -> dict[str, Any] | None:
+def progress(states: list[JobState], reached: Mapping[str, Reached] = MappingProxyType({})) -> dict[str, Any] | None:
     """Return status.training of a running Job."""
     running = [state for state in states if state.outcome == "Active"]
     if not running:
         return None
-    return {"job": running[-1].name, "started": running[-1].time}
+    state = running[-1]
+    far = _reached(state, reached)
+    measured = {} if far is None else {"percent": far.percent, "remainingSeconds": far.remaining}
+    known = {name: value for name, value in measured.items() if value is not None}
+    return {"job": state.name, "started": state.time, **known}
 
 
 def last_failure(states: list[JobState]) -> dict[str, Any] | None:

@@ -74,7 +74,7 @@ def test_file_says_everything(log: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "spec.training.feedback: none is there yet" in done.stderr
     assert "not made active: spec.promotion.automatic is false" in done.stdout
-    (folder,) = (tmp_path / "revisions").iterdir()
+    (folder,) = (tmp_path / "revisions").glob("[0-9a-f]*")
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["name"] == "mine"
     assert manifest["unit"] == {
@@ -107,6 +107,48 @@ def test_revision_becomes_active_where_the_file_lets_it(log: Path, tmp_path: Pat
     done = logwarden(tmp_path, "train", "-f", strict, "--steps", 0, "--result", result)
     assert json.loads(result.read_text())["refusal"].startswith("minimumF1 is 0.9")
     assert "not made active: minimumF1 is 0.9, but the test part has no labelled faults" in done.stdout
+
+
+def test_old_revisions_and_checkpoints_go(log: Path, tmp_path: Path) -> None:
+    work = tmp_path / "training" / "job-1"
+    left = tmp_path / "training" / "job-0"
+    others = tmp_path / "training" / "somebody-elses"
+    for folder in (left, others):
+        (folder / "tuned").mkdir(parents=True)
+    (left / ".logwarden-training").touch()
+    for path in (*left.rglob("*"), left, *others.rglob("*"), others):
+        os.utime(path, (0, 0))
+    result, removed = tmp_path / "result.json", []
+    for value in (0.5, 0.6, 0.7, 0.8):
+        file = model(
+            tmp_path / "model.yaml",
+            f"training: {{datasets: [{{uri: {log}}}]}}",
+            f"threshold: {{value: {value}}}",
+            "promotion: {keepRevisions: 1}",
+        )
+        done = logwarden(
+            tmp_path, "train", "-f", file, "--steps", 0, "--work", work, "--discard-work", "--result", result,
+            "--metrics-port", 0,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        told = json.loads(result.read_text())
+        removed += told["removed"]
+    assert "progress at http://localhost:" in done.stderr
+    assert "old revisions (promotion.keepRevisions)" in done.stderr
+    there = {row["id"] for row in json.loads(logwarden(tmp_path, "models", "list", "--format", "json").stdout)}
+    assert len(there) == 2
+    assert told["revision"] in there
+    assert len(removed) == 2
+    assert not there & set(removed)
+    assert [path.name for path in work.parent.iterdir()] == ["somebody-elses"]
+
+
+def test_a_folder_with_other_files_is_not_discarded(log: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    done = logwarden(tmp_path, "train", "--data", log, "--steps", 0, "--work", tmp_path, "--discard-work")
+    assert done.returncode == 2
+    assert "holds other files" in done.stderr
+    assert (tmp_path / "mine.txt").exists()
 
 
 @pytest.mark.parametrize(

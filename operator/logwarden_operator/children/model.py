@@ -25,7 +25,7 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     children: list[Child] = [] if pointer == Pointer() else [pointer.child(context.owner)]
     children += storage(model, context)
     if model.spec.training.datasets:
-        children += [training_config(model, context), *training_schedule(model, context)]
+        children += [training_config(model, context, pointer.pinned), *training_schedule(model, context)]
         if plan.job:
             children.append(training_job(model, context, plan.hash))
     return children

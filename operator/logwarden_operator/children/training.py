@@ -14,6 +14,7 @@ from logwarden_operator.children.documents import (
     storage_claim,
 )
 from logwarden_operator.children.pods import (
+    METRICS_PORT,
     RESOURCES_FILE,
     USER,
     compute,
@@ -26,7 +27,7 @@ from logwarden_operator.children.pods import (
     restricted_pod,
 )
 from logwarden_operator.children.secrets import secret_environment, training_secrets
-from logwarden_operator.children.workloads import config_map
+from logwarden_operator.children.workloads import config_map, metrics_port
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 
@@ -60,9 +61,12 @@ def job_name(name: str, hash_: str) -> str:
     return f"{name}-train-{hash_[:8]}"
 
 
-def training_config(model: AnomalyModel, context: Context) -> Child:
-    """Return the ConfigMap with the model as training pods read it."""
-    documents = pod_documents(model, None, context.owner.namespace)
+def training_config(model: AnomalyModel, context: Context, pinned: str | None) -> Child:
+    """Return the ConfigMap with the model as training pods read it.
+
+    The revision of a rollback is in it, because a training must not remove that when it makes room.
+    """
+    documents = pod_documents(model, None, context.owner.namespace, pinned)
     return config_map(context, COMPONENT, _config_name(context), {"resources.yaml": documents})
 
 
@@ -138,6 +142,7 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
         "image": images.trainer,
         "imagePullPolicy": images.pull_policy,
         "command": _command(model),
+        "ports": [metrics_port()],
         "env": [*environment(data_folder(model)), {"name": "JOB_NAME", "valueFrom": {"fieldRef": _JOB_LABEL}}],
         **credentials,
         "resources": compute(training.resources, cpu="1", memory="2Gi"),
@@ -155,8 +160,8 @@ def _command(model: AnomalyModel) -> list[str]:
     killed and no other training does.
     """
     work = f"{data_folder(model)}/training/$(JOB_NAME)"
-    arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--result", RESULT_FILE]
-    return ["logwarden", *arguments]
+    arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--discard-work", "--result", RESULT_FILE]
+    return ["logwarden", *arguments, "--metrics-port", str(METRICS_PORT)]
 
 
 def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

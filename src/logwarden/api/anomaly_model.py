@@ -333,9 +333,11 @@ class TrainingProgress(Status):
 
     job: ObjectName = Field(description="Name of the Job.")
     percent: float | None = Field(
-        None, ge=0.0, le=100.0, description="Share of the steps that are done, in percent, where it is known."
+        None, ge=0.0, le=100.0, description="Share of the tuning that is done, in percent, where it is known."
     )
-    remaining_seconds: int | None = Field(None, ge=0, description="Estimated time to the end.")
+    remaining_seconds: int | None = Field(
+        None, ge=0, description="Estimated time to the end of the tuning; choosing the threshold and measuring follow."
+    )
     started: str | None = Field(
         None, max_length=64, description="When it began.", json_schema_extra={"format": "date-time"}
     )
@@ -375,6 +377,7 @@ class AnomalyModel(Resource):
         ("Phase", "string", ".status.phase", "Where the model is in its life."),
         ("F1", "string", ".status.f1", "F1 of the active revision on its test part."),
         ("Revision", "string", ".status.activeRevision", "Revision that is served."),
+        ("Trained %", "number", ".status.training.percent", "Share of a running training that is done."),
         ("Age", "date", ".metadata.creationTimestamp", "Time since it was created."),
     )
 

@@ -14,6 +14,10 @@ from logwarden.api.record import Score
 
 MAX_REFUSAL = 2048
 """Characters of a refusal. Kubernetes cuts a termination message after 4096 bytes."""
+MAX_REMOVED = 64
+"""Revisions that are named as removed: the newest of them. Nobody remembers older ones."""
+
+RevisionName = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
 
 
 class TrainingResult(BaseModel):
@@ -21,11 +25,14 @@ class TrainingResult(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    revision: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")] = Field(description="Id of the revision.")
+    revision: RevisionName = Field(description="Id of the revision.")
     f1: Score | None = Field(None, description="F1 on the test part; None where it has no labelled faults.")
     active: bool = Field(description="Whether the revision became the active one.")
     refusal: Annotated[str, StringConstraints(max_length=MAX_REFUSAL)] | None = Field(
         None, description="Why it did not become active."
+    )
+    removed: Annotated[list[RevisionName], Field(max_length=MAX_REMOVED)] = Field(
+        default_factory=list, description="Older revisions that went, because of promotion.keepRevisions."
     )
 
     def to_text(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -24,6 +26,7 @@ logwarden train --data lab --base scratch --out ./revisions
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
 _OWN_THRESHOLDS = ("auto", "F1", "Quantile")
+_MAX_PORT = 65535
 
 
 class _Job(NamedTuple):
@@ -85,6 +88,22 @@ def command(
     result: Annotated[
         Path | None, typer.Option(help="File for what came of it: revision, F1 and whether it is active, as JSON.")
     ] = None,
+    discard_work: Annotated[
+        bool,
+        typer.Option(
+            "--discard-work",
+            help="Delete the folder of --work after a good end, and those beside it that were left a week ago.",
+        ),
+    ] = False,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=_MAX_PORT,
+            help="Port for /metrics, which tell how far it is; 0 takes a free one. Without it none is served.",
+            show_default=False,
+        ),
+    ] = None,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -100,8 +119,13 @@ def command(
     progress and remaining time; run it again after a break and it goes on where it stopped.
     """
     from logwarden.revisions import Registry
+    from logwarden.training.leftovers import discard, mark_for_discarding, remove_old_revisions
     from logwarden.training.pipeline import train
 
+    if discard_work:
+        if work is None:
+            raise InvalidInputError("--discard-work: needs --work, which names the folder to delete")
+        mark_for_discarding(work)
     options = {
         "data": data,
         "format": data_format,
@@ -116,7 +140,12 @@ def command(
     given = {option: value for option, value in options.items() if value is not None}
     job = _from_file(file, given, out, work, steps) if file else _from_options(given, out, work, steps)
     notes = console()
-    revision = train(job.plan, job.parts, job.root, lambda text: notes.print(text, markup=False, soft_wrap=True))
+
+    def say(text: str) -> None:
+        notes.print(text, markup=False, soft_wrap=True)
+
+    with _progress_served(metrics_port, say):
+        revision = train(job.plan, job.parts, job.root, say)
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
     screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
@@ -126,17 +155,40 @@ def command(
         screen.print("it is the active revision now", markup=False)
     else:
         screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
+    removed = remove_old_revisions(job.root, job.promotion, say) if job.promotion else []
     if result is not None:
-        _write_result(result, revision.id, revision.manifest.metrics, refusal)
+        _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
+    if discard_work:
+        discard(job.plan.work, say)
 
 
-def _write_result(path: Path, revision: str, metrics: dict[str, Any], refusal: str | None) -> None:
+@contextmanager
+def _progress_served(port: int | None, say: Callable[[str], None]) -> Iterator[None]:
+    """Serve the metrics of a training while it runs."""
+    if port is None:
+        yield
+        return
+    from logwarden.local.health import HealthServer
+    from logwarden.training.metrics import TrainingMetrics
+
+    server = HealthServer(port, TrainingMetrics(), alive=lambda: "", ready=lambda: "")
+    say(f"progress at http://localhost:{server.port}/metrics")
+    try:
+        yield
+    finally:
+        server.close()
+
+
+def _write_result(path: Path, revision: str, metrics: dict[str, Any], refusal: str | None, removed: list[str]) -> None:
     """Write what an operator reads as the termination message of a training pod."""
-    from logwarden.api.training_result import MAX_REFUSAL, TrainingResult
+    from logwarden.api.training_result import MAX_REFUSAL, MAX_REMOVED, TrainingResult
 
-    f1 = metrics["incident"]["f1"]
     found = TrainingResult(
-        revision=revision, f1=f1, active=refusal is None, refusal=refusal[:MAX_REFUSAL] if refusal else None
+        revision=revision,
+        f1=metrics["incident"]["f1"],
+        active=refusal is None,
+        refusal=refusal[:MAX_REFUSAL] if refusal else None,
+        removed=removed[:MAX_REMOVED],
     )
     try:
         path.write_text(found.to_text() + "\n", encoding="utf-8")

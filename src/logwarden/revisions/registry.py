@@ -10,7 +10,7 @@ import fcntl
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,15 +115,16 @@ class Registry:
                     return revision
         raise InvalidInputError(f"nothing to roll back to in {self.root}: no revision was active before")
 
-    def keep(self, count: int) -> list[str]:
-        """Remove all but the newest ``count`` revisions; return the ids that went.
+    def keep(self, count: int, *, always: Collection[str] = ()) -> list[str]:
+        """Remove all but the newest ``count`` revisions besides the active one; return the ids that went, newest first.
 
-        The active one and the one a rollback would take stay, whatever their age; what cannot be read stays too.
+        The active one, the one a rollback would take and those of ``always`` stay, whatever their age; what cannot be
+        read stays too.
         """
         with self._locked():
             recent = {promotion.id for promotion in self._read_pointer().promotions[-2:]}
-            usable = [entry.id for entry in self.entries() if entry.manifest is not None]
-            removed = [name for name in usable[count:] if name not in recent]
+            others = [entry.id for entry in self.entries() if entry.manifest is not None and not entry.active]
+            removed = [name for name in others[count:] if name not in recent and name not in always]
             for name in removed:
                 self._remove(self.root / name)
             self._remove_leftovers()

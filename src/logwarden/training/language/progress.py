@@ -6,13 +6,24 @@ import logging
 import sys
 import time
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 _log = logging.getLogger(__name__)
 _LOG_SECONDS = 10.0
+
+
+class Reached(NamedTuple):
+    """How much of a step is done, from 0 to 1, and the estimated seconds to its end, None while that is unknown."""
+
+    done: float
+    remaining: float | None
+
+
+REACHED: dict[str, Reached] = {}
+"""How far this process is with each step, by its label; a process trains one model."""
 
 
 class RunProgress:
@@ -24,6 +35,7 @@ class RunProgress:
         self._started = self._logged = time.monotonic()
         self._examples = 0
         self._loss: float | None = None
+        REACHED[label] = Reached(done, None)
         self._bar = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task(label, total=1.0, rate=0.0, loss=0.0) if self._bar else None
 
@@ -43,6 +55,7 @@ class RunProgress:
         self._examples += examples
         self._loss = loss if self._loss is None else 0.98 * self._loss + 0.02 * loss
         rate = self._examples / max(1e-9, time.monotonic() - self._started)
+        REACHED[self._label] = Reached(done, self._remaining(done))
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=done, rate=rate, loss=self._loss)
         elif time.monotonic() - self._logged >= _LOG_SECONDS or done >= 1.0:
