@@ -8,10 +8,11 @@ from logwarden_operator.ownership import Owner
 from logwarden_operator.settings import Settings
 
 KAFKA_TOPIC = "kafkatopics.kafka.strimzi.io"
+KAFKA_USER = "kafkausers.kafka.strimzi.io"
 SCALED_OBJECT = "scaledobjects.keda.sh"
 POD_MONITOR = "podmonitors.monitoring.coreos.com"
 PROMETHEUS_RULE = "prometheusrules.monitoring.coreos.com"
-OPTIONAL_CRDS = (KAFKA_TOPIC, SCALED_OBJECT, POD_MONITOR, PROMETHEUS_RULE)
+OPTIONAL_CRDS = (KAFKA_TOPIC, KAFKA_USER, SCALED_OBJECT, POD_MONITOR, PROMETHEUS_RULE)
 
 
 @dataclass(frozen=True, slots=True)

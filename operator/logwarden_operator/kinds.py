@@ -7,7 +7,7 @@ from typing import NamedTuple
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.base import API_VERSION
 from logwarden.api.log_pipeline import LogPipeline
-from logwarden_operator.context import KAFKA_TOPIC, POD_MONITOR, PROMETHEUS_RULE, SCALED_OBJECT
+from logwarden_operator.context import KAFKA_TOPIC, KAFKA_USER, POD_MONITOR, PROMETHEUS_RULE, SCALED_OBJECT
 
 
 class ApiKind(NamedTuple):
@@ -47,6 +47,9 @@ CRON_JOB = ApiKind("batch/v1", "CronJob", "cronjobs")
 DISRUPTION_BUDGET = ApiKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 NETWORK_POLICY = ApiKind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 TOPIC = ApiKind("kafka.strimzi.io/v1", "KafkaTopic", "kafkatopics", KAFKA_TOPIC)
+KAFKA_ACCOUNT = ApiKind("kafka.strimzi.io/v1", "KafkaUser", "kafkausers", KAFKA_USER)
+STRIMZI = (TOPIC, KAFKA_ACCOUNT)
+"""Kinds of which objects lie in Kafka's namespace."""
 SCALED = ApiKind("keda.sh/v1alpha1", "ScaledObject", "scaledobjects", SCALED_OBJECT)
 TRIGGER_AUTHENTICATION = ApiKind("keda.sh/v1alpha1", "TriggerAuthentication", "triggerauthentications", SCALED_OBJECT)
 MONITOR = ApiKind("monitoring.coreos.com/v1", "PodMonitor", "podmonitors", POD_MONITOR)
@@ -54,9 +57,9 @@ RULE = ApiKind("monitoring.coreos.com/v1", "PrometheusRule", "prometheusrules", 
 
 PIPELINE_CHILDREN = (
     CONFIG_MAP, SERVICE, DEPLOYMENT, DAEMON_SET, DISRUPTION_BUDGET, NETWORK_POLICY,
-    SCALED, TRIGGER_AUTHENTICATION, MONITOR, RULE, TOPIC,
+    SCALED, TRIGGER_AUTHENTICATION, MONITOR, RULE, TOPIC, KAFKA_ACCOUNT,
 )  # fmt: skip
-MODEL_CHILDREN = (CONFIG_MAP, SERVICE, CLAIM, JOB, CRON_JOB)
-OPTIONAL = (TOPIC, SCALED, MONITOR, RULE)
+MODEL_CHILDREN = (CONFIG_MAP, SERVICE, CLAIM, JOB, CRON_JOB, MONITOR)
+OPTIONAL = (TOPIC, KAFKA_ACCOUNT, SCALED, MONITOR, RULE)
 
 BY_KIND = {kind.kind: kind for kind in (ANOMALY_MODEL, LOG_PIPELINE, *PIPELINE_CHILDREN, *MODEL_CHILDREN)}

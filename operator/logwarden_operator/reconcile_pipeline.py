@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import NamedTuple
 
 from logwarden.api.anomaly_model import AnomalyModel
@@ -17,7 +18,7 @@ from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing
 from logwarden_operator.flow import TYPE as FLOW
 from logwarden_operator.health import workload_condition
 from logwarden_operator.kafka_health import topic_condition
-from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, TOPIC
+from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, STRIMZI
 from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
@@ -138,7 +139,7 @@ def _revision(view: ModelView, raw: Child) -> str | None:
 async def _conditions(
     env: Environment, context: Context, pipeline: LogPipeline, kafka: KafkaSpec, view: ModelView, children: list[Child]
 ) -> list[Condition]:
-    topics = [child for child in children if child["kind"] == TOPIC.kind]
+    topics = [child for child in children if child["kind"] in [kind.kind for kind in STRIMZI]]
     return [
         await _config_valid(env, pipeline, view, context.owner.namespace),
         topic_condition(kafka, topics, context.available),
@@ -231,9 +232,9 @@ async def _finalize(env: Environment, raw: Child, owner: Owner) -> None:
     if FINALIZER not in finalizers:
         return
     try:
-        for scope in env.topic_scopes():
-            for topic in await env.cluster.list(TOPIC, scope, owner.selector):
-                await env.cluster.delete(TOPIC, topic)
+        for kind, scope in product(STRIMZI, env.topic_scopes()):
+            for child in await env.cluster.list(kind, scope, owner.selector):
+                await env.cluster.delete(kind, child)
     except ClusterError as error:
         if error.status not in _GONE:
             raise

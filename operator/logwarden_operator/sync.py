@@ -8,7 +8,7 @@ from typing import Any
 
 from logwarden_operator.children.pods import fingerprint
 from logwarden_operator.cluster import Cluster, ClusterError
-from logwarden_operator.kinds import BY_KIND, CLAIM, TOPIC, ApiKind
+from logwarden_operator.kinds import BY_KIND, CLAIM, STRIMZI, TOPIC, ApiKind
 from logwarden_operator.ownership import COMPONENT, HASH_ANNOTATION, Child, Owner
 
 _CONFLICT, _INVALID, _MISSING = 409, 422, 404
@@ -30,14 +30,14 @@ async def observe(
 ) -> list[Child]:
     """Return the existing children of an owner.
 
-    ``topic_scopes`` are the namespaces in which KafkaTopics are looked for, None for all: one can have been left in a
-    namespace that the resource no longer names.
+    ``topic_scopes`` are the namespaces in which KafkaTopics and KafkaUsers are looked for, None for all: one can have
+    been left in a namespace that the resource no longer names.
     """
     places = [
         (kind, scope)
         for kind in kinds
         if kind.crd is None or kind.crd in available
-        for scope in (topic_scopes if kind is TOPIC else [owner.namespace])
+        for scope in (topic_scopes if kind in STRIMZI else [owner.namespace])
     ]
     lists = await asyncio.gather(*(cluster.list(kind, scope, owner.selector) for kind, scope in places))
     return [child for children in lists for child in children]

@@ -126,7 +126,7 @@ def test_the_definitions_have_what_kubectl_shows() -> None:
         columns[name] = {column["name"]: column["jsonPath"] for column in version["additionalPrinterColumns"]}
         for path in columns[name].values():
             assert path == ".metadata.creationTimestamp" or _has_path(version["schema"]["openAPIV3Schema"], path)
-    assert list(columns["anomalymodels.logwarden.dev"]) == ["Phase", "F1", "Revision", "Age"]
+    assert list(columns["anomalymodels.logwarden.dev"]) == ["Phase", "F1", "Revision", "Trained %", "Age"]
     assert list(columns["logpipelines.logwarden.dev"]) == ["Phase", "Received", "Lag", "Age"]
     assert {doc["spec"]["names"]["shortNames"][0] for doc in documents.values()} == {"amodel", "lpipe"}
 
@@ -208,6 +208,25 @@ CASES = {
     "masks without a key": (pipeline(privacy={"mask": ["ip"]}), False),
     "masks": (pipeline(privacy={"mask": ["ip", "secret"], "keySecretRef": {"name": "a", "key": "k"}}), True),
     "webhook": (pipeline(alerts={"webhooks": [{"name": "a", "urlSecretRef": {"name": "a", "key": "k"}}]}), True),
+    "Strimzi's user without SASL": (pipeline(kafka={"strimzi": {"cluster": "a", "user": {"name": "u"}}}), False),
+    "Strimzi's user": (
+        pipeline(
+            kafka={
+                "strimzi": {"cluster": "a", "user": {"name": "u"}},
+                "sasl": {"credentialsSecretRef": {"name": "s"}},
+            }
+        ),
+        True,
+    ),
+    "Strimzi's user with another mechanism": (
+        pipeline(
+            kafka={
+                "strimzi": {"cluster": "a", "user": {"name": "u"}},
+                "sasl": {"mechanism": "PLAIN", "credentialsSecretRef": {"name": "s"}},
+            }
+        ),
+        False,
+    ),
     "Strimzi": (pipeline(kafka={"strimzi": {"cluster": "a"}}), True),
     "bootstrap servers": (pipeline(kafka={"bootstrapServers": "a:1,b:2"}), True),
     "UDP": (listeners({"name": "a"}), True),

@@ -15,6 +15,16 @@ VALUES = {
         "--set", "images.registry=registry.example.com/lw", "--set", "images.tag=1.2.3",
         "--set", "images.pullSecrets={pull}", "--set", "crds.keep=false", "--set", "monitoring.enabled=false",
     ),
+    # Names a Secret for PostgreSQL: without one each rendering has another password.
+    "everything": (
+        "--set", "postgresql.enabled=true", "--set", "postgresql.secretName=pg", "--set", "dashboard.enabled=true",
+        "--set", "dashboard.ingress.enabled=true", "--set", "dashboard.ingress.host=logs.example.com",
+        "--set", "dashboard.ingress.tlsSecretName=logs-tls", "--set", "dashboard.ingress.className=nginx",
+        "--set", "dashboard.oidc.secretName=oidc", "--set", "dashboard.oidc.emails={*@example.com}",
+        "--set", "monitoring.grafana.enabled=true",
+        "--api-versions", "monitoring.coreos.com/v1/PodMonitor",
+        "--api-versions", "monitoring.coreos.com/v1/PrometheusRule",
+    ),
     "dashboard": ("--set", "dashboard.enabled=true", "--set", "dashboard.database.secretName=logwarden-db"),
 }  # fmt: skip
 

@@ -52,12 +52,15 @@ def namespace(bare_server: ApiServer, request: pytest.FixtureRequest) -> Iterato
 
 @pytest.fixture(scope="session")
 def strimzi(bare_server: ApiServer) -> ApiServer:
-    """Strimzi's own definition of KafkaTopic; tests that need it are skipped where it is not to be had."""
-    from tests.control_plane.running import strimzi_topic_definition
+    """Strimzi's own definitions of KafkaTopic and KafkaUser; tests are skipped where they are not."""
+    from tests.control_plane.running import strimzi_definitions
 
-    definition = strimzi_topic_definition()
-    if definition is None:
+    definitions = strimzi_definitions()
+    if not definitions:
         pytest.skip("Strimzi's definitions not found (set LOGWARDEN_STRIMZI_CRDS to their folder)")
-    bare_server.kubectl("apply", "--server-side", "-f", str(definition))
-    bare_server.kubectl("wait", "--for=condition=Established", "crd/kafkatopics.kafka.strimzi.io", "--timeout=60s")
+    for definition in definitions:
+        bare_server.kubectl("apply", "--server-side", "-f", str(definition))
+    for plural in ("kafkatopics", "kafkausers"):
+        name = f"crd/{plural}.kafka.strimzi.io"
+        bare_server.kubectl("wait", "--for=condition=Established", name, "--timeout=60s")
     return bare_server

@@ -76,6 +76,8 @@ def names() -> set[str]:
     ]
     text = "\n".join(texts)
     families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    for histogram in re.findall(r"^# TYPE (\S+) histogram", text, re.MULTILINE):
+        families |= {f"{histogram}_{part}" for part in ("bucket", "count", "sum")}
     samples = set(re.findall(r"^([a-z_][a-z0-9_]*)[{ ]", text, re.MULTILINE))
     return families | samples
 

@@ -46,10 +46,10 @@ def settings_of(objects: list[Object]) -> str:
     return next(str(one["data"]["settings.yaml"]) for one in objects if "settings.yaml" in (one.get("data") or {}))
 
 
-def strimzi_topic_definition() -> Path | None:
-    """Return the file with Strimzi's KafkaTopic, where it is."""
+def strimzi_definitions() -> list[Path]:
+    """Return the files with Strimzi's KafkaTopic and KafkaUser, where they are."""
     folder = Path(os.environ.get("LOGWARDEN_STRIMZI_CRDS", ROOT.parent / "shared" / "strimzi-crds"))
-    return next(iter(folder.glob("*Crd-kafkatopic.yaml")), None)
+    return [*folder.glob("*Crd-kafkatopic.yaml"), *folder.glob("*Crd-kafkauser.yaml")]
 
 
 class Operator:

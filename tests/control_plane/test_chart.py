@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -11,13 +12,20 @@ import yaml
 
 from logwarden_operator.settings import Settings, load_settings
 from scripts import chart
-from tests.control_plane import chart_golden
+from tests.control_plane import builders, chart_golden, exported
+from tests.control_plane.builders import ALL_CRDS, children_of
 from tests.control_plane.running import CHART, Object, render, settings_of
 from tests.services.apiserver import ApiServer, find
 
 pytestmark = pytest.mark.cluster
 
 DASHBOARD = ("--set", "dashboard.enabled=true", "--set", "dashboard.database.secretName=db")
+# Without the objects of the Prometheus operator, whose definitions the server does not have.
+EVERYTHING = tuple(
+    one for one in chart_golden.VALUES["everything"] if "api-versions" not in one and "monitoring.coreos" not in one
+)
+FULL = (builders.GOLDEN / "full.input.yaml").read_text()
+FUNCTIONS = {"histogram_quantile"}
 NAMESPACED = chart_golden.VALUES["namespaces"]
 
 
@@ -38,7 +46,7 @@ def test_helm_has_nothing_against_it() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("values", [(), DASHBOARD, NAMESPACED, ("--set", "crds.enabled=false")])
+@pytest.mark.parametrize("values", [(), DASHBOARD, NAMESPACED, EVERYTHING, ("--set", "crds.enabled=false")])
 def test_the_api_server_takes_all_of_it(bare_server: ApiServer, values: tuple[str, ...]) -> None:
     objects = render(*values)
     for namespace in ("a", "b", "kafka"):
@@ -59,6 +67,60 @@ def test_alerts_come_where_the_prometheus_operator_is() -> None:
     assert rules
     assert all(rule["alert"] in page for rule in rules)
     assert of_kind(render(*there, "--set", "monitoring.enabled=false"), "PrometheusRule") == []
+
+
+def test_alerts_and_dashboards_use_only_metrics_that_exist() -> None:
+    """Names of kube-state-metrics are the two that alerts use about workloads."""
+    foreign = {"kube_daemonset_status_number_unavailable", "kube_deployment_status_replicas_available"}
+    objects = render(*chart_golden.VALUES["everything"])
+    expressions = [
+        *alert_expressions(objects),
+        *alert_expressions(children_of(FULL, available=ALL_CRDS)),
+        *dashboard_expressions(of_kind(objects, "ConfigMap")),
+    ]
+    used = {name for expression in expressions for name in metric_names(expression)}
+    assert len(expressions) > 30
+    assert len(used) > 20
+    assert used - exported.names() == foreign
+
+
+def alert_expressions(objects: list[Object]) -> list[str]:
+    groups = [group for rule in of_kind(objects, "PrometheusRule") for group in rule["spec"]["groups"]]
+    return [rule["expr"] for group in groups for rule in group["rules"]]
+
+
+def dashboard_expressions(config_maps: list[Object]) -> list[str]:
+    texts = [text for one in config_maps for name, text in one["data"].items() if name.endswith(".json")]
+    panels = [panel for text in texts for panel in json.loads(text)["panels"]]
+    return [target["expr"] for panel in panels for target in panel["targets"]]
+
+
+def metric_names(expression: str) -> set[str]:
+    """Return the words of an expression that are names of metrics: neither labels, functions nor in quotes."""
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(by|on)\s*\([^)]*\)", "", expression)
+    return {word for word in re.findall(r"[a-z_][a-z0-9_]*_[a-z0-9_]+", bare) if word not in FUNCTIONS}
+
+
+def test_every_alert_has_a_line_in_the_documentation() -> None:
+    page = (CHART.parents[1] / "docs" / "operator.md").read_text()
+    rules = of_kind(children_of(FULL, available=ALL_CRDS), "PrometheusRule")[0]["spec"]["groups"][0]["rules"]
+    assert [rule["alert"] for rule in rules if rule["alert"] not in page] == []
+
+
+def test_postgresql_makes_a_password_once_and_the_dashboard_reads_its_address() -> None:
+    values = ("--set", "postgresql.enabled=true", "--set", "dashboard.enabled=true")
+    objects = render(*values)
+    secret = of_kind(objects, "Secret")[0]
+    assert re.fullmatch(r"[A-Za-z0-9]{32}", secret["stringData"]["password"])
+    password = secret["stringData"]["password"]
+    uri = f"postgresql://logwarden:{password}@logwarden-postgresql.logwarden.svc:5432/logwarden"
+    assert secret["stringData"]["uri"] == uri
+    assert secret["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    name = secret["metadata"]["name"]
+    store = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["env"][0]
+    assert store["valueFrom"]["secretKeyRef"] == {"name": name, "key": "uri"}
+    assert password not in json.dumps([one for one in objects if one["kind"] != "Secret"])
+    assert of_kind(render(*values, "--set", "postgresql.secretName=mine"), "Secret") == []
 
 
 def test_the_definitions_are_those_of_the_contract() -> None:
@@ -100,10 +162,12 @@ def test_no_right_is_a_wildcard() -> None:
 
 
 def test_all_pods_are_restricted() -> None:
-    deployments = of_kind(render(*DASHBOARD), "Deployment")
-    assert len(deployments) == 2
-    for deployment in deployments:
-        pod = deployment["spec"]["template"]["spec"]
+    objects = render(*EVERYTHING)
+    workloads = [*of_kind(objects, "Deployment"), *of_kind(objects, "StatefulSet")]
+    pods = [workload["spec"]["template"]["spec"] for workload in workloads]
+    pods += [pod["spec"] for pod in of_kind(objects, "Pod")]
+    assert len(pods) == 4
+    for pod in pods:
         assert pod["securityContext"]["runAsNonRoot"] is True
         for container in pod["containers"]:
             assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
@@ -120,6 +184,9 @@ def test_all_pods_are_restricted() -> None:
         ("crds.enabled=perhaps", "enabled"),
         ("dashboard.service.port=0", "port"),
         ("operator.watchNamespace=a", "watchNamespace"),
+        ("postgresql.storage.size=much", "size"),
+        ("dashboard.oidc.emails={ann}", "emails"),
+        ("dashboard.ingress.host=no blanks", "host"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, field: str) -> None:

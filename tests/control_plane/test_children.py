@@ -43,7 +43,9 @@ def test_keda_looks_at_the_group_of_the_detectors() -> None:
 
 
 def test_topics_beside_the_pipeline_go_with_it() -> None:
-    text = FULL.replace("strimzi: {cluster: main, namespace: kafka}", "strimzi: {cluster: main}")
+    text = FULL.replace(
+        "strimzi: {cluster: main, namespace: kafka, user: {name: netops-campus}}", "strimzi: {cluster: main}"
+    )
     topics = [child for child in children_of(text, available=ALL_CRDS) if child["kind"] == "KafkaTopic"]
     assert all(topic["metadata"]["ownerReferences"] for topic in topics)
     assert {topic["metadata"]["namespace"] for topic in topics} == {"netops"}

@@ -246,6 +246,13 @@ def topics(server: ApiServer, namespace: str) -> list[Object]:
     return found
 
 
+def ready(server: ApiServer, namespace: str, kind: str, child: Object) -> None:
+    """Say what Strimzi's operators say when they have done their work."""
+    told = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-25T12:00:00Z"}
+    status = {"conditions": [told], "observedGeneration": child["metadata"]["generation"]}
+    set_status(server, namespace, kind, child["metadata"]["name"], status)
+
+
 def test_topics_are_made_beside_kafka_reported_on_and_deleted_with_the_pipeline(
     server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
 ) -> None:
@@ -255,12 +262,38 @@ def test_topics_are_made_beside_kafka_reported_on_and_deleted_with_the_pipeline(
     eventually(lambda: reason(server, namespace, "TopicReady") == "WaitingForStrimzi", "waiting", operator)
     assert pipeline(server, namespace)["metadata"]["finalizers"] == ["logwarden.dev/topics"]
     for topic in topics(server, kafka_namespace):
-        ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-11-25T12:00:00Z"}
-        status = {"conditions": [ready], "observedGeneration": topic["metadata"]["generation"]}
-        set_status(server, kafka_namespace, "kafkatopic", topic["metadata"]["name"], status)
+        ready(server, kafka_namespace, "kafkatopic", topic)
     eventually(lambda: reason(server, namespace, "TopicReady") == "TopicsReady", "TopicsReady", operator)
     server.kubectl("delete", "lpipe", "campus", "-n", namespace, "--timeout=60s")
     assert topics(server, kafka_namespace) == []
+
+
+def test_a_user_of_kafka_is_made_with_the_rights_it_needs_and_goes_with_the_pipeline(
+    server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
+) -> None:
+    make_secret(server, namespace)
+    make_secret(server, namespace, "kafka-login")
+    kafka = f"kafka: {{strimzi: {{cluster: main, namespace: {kafka_namespace}, user: {{name: campus}}}}"
+    text = STRIMZI.replace("kafka: {strimzi: {cluster: main, namespace: KAFKA}", kafka)
+    sasl = "user: {name: campus}}, sasl: {credentialsSecretRef: {name: kafka-login}}"
+    apply(server, namespace, MODEL, text.replace("user: {name: campus}}", sasl))
+    user = eventually(lambda: server.get("kafkauser", "campus", "-n", kafka_namespace), "a user", operator, seconds=90)
+    assert user["metadata"]["labels"]["strimzi.io/cluster"] == "main"
+    password = user["spec"]["authentication"]["password"]["valueFrom"]["secretKeyRef"]
+    assert password == {"name": "kafka-login", "key": "password"}
+    rights = {(one["resource"]["type"], one["resource"].get("name")) for one in user["spec"]["authorization"]["acls"]}
+    assert ("transactionalId", f"logwarden-{namespace}/campus/") in rights
+    assert ("group", "logwarden-campus") in rights
+    eventually(lambda: len(topics(server, kafka_namespace)) == 3, "three topics", operator)
+    for topic in topics(server, kafka_namespace):
+        ready(server, kafka_namespace, "kafkatopic", topic)
+    eventually(
+        lambda: "KafkaUser" in condition(pipeline(server, namespace), "TopicReady")["message"], "waiting", operator
+    )
+    ready(server, kafka_namespace, "kafkauser", user)
+    eventually(lambda: reason(server, namespace, "TopicReady") == "TopicsReady", "TopicsReady", operator)
+    server.kubectl("delete", "lpipe", "campus", "-n", namespace, "--timeout=60s")
+    assert server.get("kafkausers", "-n", kafka_namespace)["items"] == []
 
 
 def test_a_namespace_of_kafka_that_does_not_exist_is_named(

@@ -13,6 +13,21 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ printf "%s-dashboard" .Release.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{- define "logwarden.postgresql" -}}
+{{ printf "%s-postgresql" .Release.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Secret and key with the URI of the database that the dashboard reads. */ -}}
+{{- define "logwarden.databaseSecret" -}}
+{{- if .Values.dashboard.database.secretName }}
+{{- .Values.dashboard.database.secretName }}
+{{- else if .Values.postgresql.enabled }}
+{{- .Values.postgresql.secretName | default (include "logwarden.postgresql" .) }}
+{{- else }}
+{{- fail "dashboard.database.secretName: name the Secret with the URI of the database that the pipelines write to, or set postgresql.enabled" }}
+{{- end }}
+{{- end }}
+
 {{- define "logwarden.image" -}}
 {{ printf "%s/%s:%s" .root.Values.images.registry .component (.root.Values.images.tag | default .root.Chart.AppVersion) }}
 {{- end }}
@@ -49,7 +64,7 @@ modelClaim:
   size: {{ .Values.pipelines.modelClaim.size | quote }}
   storageClass: {{ .Values.pipelines.modelClaim.storageClass | default nil | toJson }}
   accessModes: {{ toJson .Values.pipelines.modelClaim.accessModes }}
-monitoring: {{ toJson .Values.monitoring }}
+monitoring: {{ toJson (pick .Values.monitoring "enabled" "labels") }}
 autoscaling: {{ .Values.pipelines.autoscaling }}
 networkPolicies: {{ .Values.pipelines.networkPolicies }}
 nodeSelector: {{ toJson .Values.pipelines.nodeSelector }}
@@ -105,6 +120,6 @@ tolerations: {{ toJson .Values.pipelines.tolerations }}
 
 {{- define "logwarden.topicRules" -}}
 - apiGroups: [kafka.strimzi.io]
-  resources: [kafkatopics]
+  resources: [kafkatopics, kafkausers]
   verbs: [list, watch, create, patch, delete]
 {{- end }}

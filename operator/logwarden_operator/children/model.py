@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden_operator.children.monitoring import training_monitoring
 from logwarden_operator.children.storage import storage
 from logwarden_operator.children.training import training_config, training_job, training_schedule
 from logwarden_operator.context import Context
@@ -26,6 +27,7 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     children += storage(model, context)
     if model.spec.training.datasets:
         children += [training_config(model, context, pointer.pinned), *training_schedule(model, context)]
+        children += training_monitoring(context)
         if plan.job:
             children.append(training_job(model, context, plan.hash))
     return children

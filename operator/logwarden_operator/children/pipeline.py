@@ -7,7 +7,7 @@ from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.collector import collector
 from logwarden_operator.children.detector import detector
 from logwarden_operator.children.ingest import ingest
-from logwarden_operator.children.kafka import topics
+from logwarden_operator.children.kafka import kafka_user, topics
 from logwarden_operator.children.monitoring import monitoring
 from logwarden_operator.children.network import network_policies
 from logwarden_operator.children.scaling import scaling
@@ -35,6 +35,7 @@ def pipeline_children(
     components = [child["metadata"]["labels"][COMPONENT] for child in workloads if child["kind"] in _WORKLOADS]
     return [
         *topics(pipeline, context),
+        *kafka_user(pipeline, context),
         *workloads,
         *network_policies(pipeline, context, components),
         *monitoring(pipeline, context, components),

@@ -217,11 +217,27 @@ class CollectSpec(Spec):
     buffer: BufferSpec = nested(BufferSpec, "Disk buffer of a collector, for when Kafka is away.")
 
 
+class StrimziUserSpec(Spec):
+    """The user of Kafka with which a pipeline's pods sign in, made as a KafkaUser."""
+
+    name: ObjectName = Field(description="Name of the KafkaUser, which is the user's name in `sasl`'s Secret, too.")
+    authorization: Literal["Simple", "None"] = Field(
+        "Simple",
+        description="`Simple` gives it the rights that the pipeline needs and no others, where the Kafka cluster has "
+        "simple authorization; `None` leaves rights alone.",
+    )
+
+
 class StrimziRef(Spec):
     """A Kafka cluster run by Strimzi."""
 
     cluster: ObjectName = Field(description="Name of the Kafka resource.")
     namespace: ObjectName | None = Field(None, description="Its namespace; the pipeline's own by default.")
+    user: StrimziUserSpec | None = Field(
+        None,
+        description="Makes a KafkaUser with SCRAM-SHA-512. Its password is the key `password` of a Secret in Kafka's "
+        "namespace that is named as `sasl.credentialsSecretRef`. None by default.",
+    )
 
 
 class KafkaTlsSpec(Spec):
@@ -280,6 +296,17 @@ class KafkaSpec(Spec):
             "name exactly one of strimzi and bootstrapServers",
             None,
             lambda kafka: (kafka.strimzi is None) != (kafka.bootstrap_servers is None),
+        ),
+        Rule(
+            "!has(self.strimzi) || !has(self.strimzi.user) || "
+            "(has(self.sasl) && self.sasl.mechanism == 'SCRAM-SHA-512')",
+            "strimzi.user needs sasl with mechanism SCRAM-SHA-512",
+            "strimzi",
+            lambda kafka: (
+                kafka.strimzi is None
+                or kafka.strimzi.user is None
+                or (kafka.sasl is not None and kafka.sasl.mechanism == "SCRAM-SHA-512")
+            ),
         ),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from logwarden.dashboard import waiting
+from logwarden.dashboard import login, waiting
 from logwarden.dashboard.session import open_store, store_location
 from logwarden.store import StoreError
 
@@ -20,6 +20,8 @@ def main() -> None:
     st.set_page_config(page_title="Logwarden", page_icon=str(HERE / "icon.svg"), layout="wide")
     st.logo(str(HERE / "logo.svg"), size="large")
     st.html(HERE / "style.css")
+    if not login.may_pass():
+        return
     page = st.navigation(
         [
             st.Page(SCREENS / "overview.py", title="Overview", icon=":material/monitoring:", default=True),
