@@ -18,7 +18,8 @@ from typing import Any
 
 from benchmarks.machine import describe
 from tests.control_plane.documents import MODEL, PIPELINE, apply, make_secret
-from tests.control_plane.running import NAMESPACE, OPERATOR_USER, Operator, condition, install, render
+from tests.control_plane.running import NAMESPACE, OPERATOR_USER, Operator, condition, eventually, install, render
+from tests.control_plane.test_wrong_specs_in_cluster import WRONG_MODELS, WRONG_PIPELINES, complaints
 from tests.services.apiserver import ApiServer
 
 _NAMESPACE = "scale"
@@ -64,8 +65,11 @@ def _measure(server: ApiServer, folder: Path, count: int) -> Values:
     apply(server, _NAMESPACE, *documents)
     operator = Operator(server, folder)
     start_seconds = operator.start()
+    start_cpu = _cpu_seconds(operator)
     first = _seconds_until(lambda: _all_reported(server, count))
+    all_cpu = _cpu_seconds(operator)
     _settle(operator)
+    slowest = _slowest_refusal(server, operator)
     peak = _peak_megabytes(operator.pid)
     operator.stop(signal.SIGTERM)
     began = time.monotonic()
@@ -81,12 +85,36 @@ def _measure(server: ApiServer, folder: Path, count: int) -> Values:
         "resources": 2 * count,
         "children": len(server.kubectl("get", "deploy,ds,svc,cm,pdb,netpol", "-n", _NAMESPACE, "-o", "name").split()),
         "start_seconds": round(start_seconds, 1),
+        "start_cpu_seconds": round(start_cpu, 2),
         "seconds_until_all_children_and_statuses": round(first, 1),
+        "cpu_seconds_until_all_children_and_statuses": round(all_cpu - start_cpu, 1),
+        "wrong_specs": len(WRONG_PIPELINES) + len(WRONG_MODELS),
+        "seconds_until_the_slowest_wrong_spec_is_reported": slowest,
         "seconds_of_a_restart_until_all_looked_at": round(second, 1),
         "writes_after_a_restart_beside_heartbeats": max(0, round(writes - beats)),
         "peak_megabytes": round(peak),
         "idle_percent_of_a_core": round(idle * 100, 2),
     }
+
+
+def _slowest_refusal(server: ApiServer, operator: Operator) -> int:
+    """Return the most seconds between a wrong spec's coming and its False condition, both by the API server's clock."""
+    taken = []
+    for number, (words, text) in enumerate([*WRONG_PIPELINES.items(), *WRONG_MODELS.items()]):
+        namespace = f"wrong-{number}"
+        server.kubectl("create", "namespace", namespace)
+        make_secret(server, namespace)
+        kind = "lpipe" if words in WRONG_PIPELINES else "amodel"
+        apply(server, namespace, *([MODEL] if kind == "lpipe" else []), text)
+        eventually(lambda k=kind, n=namespace, w=words: w in complaints(server, n, k), words, operator)  # type: ignore[misc]
+        found = server.get(kind, "campus", "-n", namespace)
+        ready = condition(found, "Ready")["lastTransitionTime"]
+        taken.append(_moment(ready) - _moment(found["metadata"]["creationTimestamp"]))
+    return round(max(taken))
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
 
 
 def _all_reported(server: ApiServer, count: int) -> bool:

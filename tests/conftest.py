@@ -86,7 +86,7 @@ def _postgres_lacks() -> str | None:
 
 
 def _cluster_lacks() -> str | None:
-    if lack := _modules_lack("kopf", "kubernetes"):
+    if lack := _modules_lack("kopf"):
         return lack
     from tests.services import apiserver
 

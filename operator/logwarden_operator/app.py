@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
-
-from kubernetes import config
-from kubernetes.client import ApiClient, Configuration
-
 from logwarden_operator.audit import Audit
 from logwarden_operator.cluster import Cluster
 from logwarden_operator.counting import Counting
@@ -20,15 +14,13 @@ from logwarden_operator.settings import Settings
 from logwarden_operator.watched import Watched
 from logwarden_operator.workqueue import Key, WorkQueue
 
-_THREADS = 16
-
 
 class App:
     """Everything that lives as long as the operator."""
 
     def __init__(self, settings: Settings, port: int) -> None:
         self.settings = settings
-        cluster = Cluster(_client())
+        self.cluster = cluster = Cluster()
         self.environment = Environment(cluster, settings)
         self.watched = Watched()
         self.queue = WorkQueue(self._reconcile)
@@ -39,7 +31,7 @@ class App:
 
     async def start(self) -> None:
         """Start all parts."""
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_THREADS, "api"))
+        await self.cluster.open()
         await self.server.start()
         self.queue.start()
         self.heartbeat.start()
@@ -53,18 +45,8 @@ class App:
         await self.heartbeat.stop()
         await self.queue.stop()
         await self.server.stop()
+        await self.cluster.close()
 
     async def _reconcile(self, key: Key) -> float | None:
         reconcile = reconcile_model if key.kind == "AnomalyModel" else reconcile_pipeline
         return await reconcile(self.environment, key.namespace, key.name)
-
-
-def _client() -> ApiClient:
-    """Return a client: in a pod with its service account, elsewhere with the user's kubeconfig."""
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    except config.ConfigException:
-        config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
-    configuration.connection_pool_maxsize = _THREADS
-    return ApiClient(configuration)

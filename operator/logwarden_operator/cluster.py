@@ -1,6 +1,6 @@
 """The only module that talks to the API server.
 
-Everything here is plain values in and out. Calls block, so each runs in a thread of its own.
+Everything here is plain values in and out.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
-from kubernetes.client import ApiClient
-from urllib3.exceptions import HTTPError
+import aiohttp
 
 from logwarden_operator import metrics
+from logwarden_operator.connection import Credentials, find_connection
 from logwarden_operator.kinds import EVENT, SECRET, ApiKind
 from logwarden_operator.ownership import OPERATOR, Child
 
 FIELD_MANAGER = OPERATOR
-_TIMEOUT_SECONDS = (5, 30)
+_TIMEOUT = aiohttp.ClientTimeout(total=30, sock_connect=5)
+_AT_ONCE = 16
 _PAGE = 500
 _MAX_MESSAGE = 1024
 
@@ -36,8 +36,31 @@ class ClusterError(Exception):
 class Cluster:
     """The API server, as the operator's service account sees it."""
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
+    def __init__(self) -> None:
+        connection = find_connection()
+        self._server, self._ssl = connection.server.rstrip("/"), connection.as_ssl_context()
+        self._credentials = Credentials(connection)
+        self._session: aiohttp.ClientSession | None = None
+        self._written: dict[str, str] = {}
+
+    async def open(self) -> None:
+        """Be ready for requests, in the running event loop."""
+        connector = aiohttp.TCPConnector(ssl=self._ssl, limit=_AT_ONCE)
+        self._session = aiohttp.ClientSession(connector=connector, timeout=_TIMEOUT)
+
+    async def close(self) -> None:
+        """Leave."""
+        if self._session is not None:
+            await self._session.close()
+
+    def wrote(self, child: Child) -> bool:
+        """Whether a child that a watch told of is as we ourselves left it: whoever applied it has seen it so."""
+        metadata = child["metadata"]
+        return bool(self._written.get(metadata["uid"]) == metadata["resourceVersion"])
+
+    def forget(self, child: Child) -> None:
+        """Drop what is remembered of a child that is gone."""
+        self._written.pop(child["metadata"]["uid"], None)
 
     async def get(self, kind: ApiKind, namespace: str, name: str) -> Child | None:
         """Return an object, or None where there is none."""
@@ -73,7 +96,9 @@ class Cluster:
         metadata = child["metadata"]
         query = {"fieldManager": FIELD_MANAGER, "force": str(force).lower()}
         path = kind.path(metadata["namespace"], metadata["name"])
-        return await self._call("PATCH", path, query, child, content="application/apply-patch+yaml")
+        applied = await self._call("PATCH", path, query, child, content="application/apply-patch+yaml")
+        self._written[applied["metadata"]["uid"]] = applied["metadata"]["resourceVersion"]
+        return applied
 
     async def create(self, kind: ApiKind, child: Child) -> Child:
         """Create an object."""
@@ -168,22 +193,16 @@ class Cluster:
     ) -> Child:
         if method != "GET":
             metrics.WRITES.inc()
-        return await asyncio.to_thread(self._request, method, path, query, body, content, accept)
-
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: Child | None, content: str, accept: str
-    ) -> Child:
-        headers: dict[str, Any] = {"Accept": accept, "User-Agent": OPERATOR}
-        if body is not None:
+        assert self._session is not None  # open() comes first
+        headers = {"Accept": accept, "User-Agent": OPERATOR, **self._credentials.headers()}
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
             headers["Content-Type"] = content
-        url = self._client.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        # Asked for each time: a service account's token is renewed on disk every hour.
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:
-            response = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUT_SECONDS)
-            data: bytes = response.read()  # type: ignore[no-untyped-call]
-            return _answer(response.status, data)
-        except HTTPError as error:
+            asked = self._session.request(method, self._server + path, params=query, data=data, headers=headers)
+            async with asked as response:
+                return _answer(response.status, await response.read())
+        except (aiohttp.ClientError, OSError) as error:
             raise ClusterError(0, "Unreachable", f"the API server cannot be reached: {type(error).__name__}") from None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import kopf
 
 from logwarden_operator.app import App
+from logwarden_operator.connection import find_connection
 from logwarden_operator.context import OPTIONAL_CRDS
 from logwarden_operator.kinds import (
     ANOMALY_MODEL,
@@ -47,7 +48,7 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
         await model_event(app, _object(event, ANOMALY_MODEL), event["type"])
 
     async def on_child(event: Any, **_: Any) -> None:
-        await child_event(app, event["object"])
+        await child_event(app, event["object"], event["type"])
 
     kopf.on.event(LOG_PIPELINE.group, LOG_PIPELINE.plural, registry=registry, id="pipeline")(on_pipeline)
     kopf.on.event(ANOMALY_MODEL.group, ANOMALY_MODEL.plural, registry=registry, id="model")(on_model)
@@ -57,8 +58,8 @@ def register(registry: kopf.OperatorRegistry, app: App) -> None:
         plural, _, group = crd.partition(".")
         kopf.on.event(group, plural, registry=registry, id=plural)(on_child)
 
-    def login(**known: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**known) or kopf.login_with_kubeconfig(**known)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return find_connection()
 
     async def startup(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings, namespaced=bool(app.settings.watch_namespaces))
@@ -108,9 +109,13 @@ async def model_event(app: App, model: Child, type_: str | None) -> None:
             await app.queue.request(Key("LogPipeline", metadata["namespace"], pipeline))
 
 
-async def child_event(app: App, child: Child) -> None:
-    """Reconcile the owner of a child that changed, or note the heartbeat."""
+async def child_event(app: App, child: Child, type_: str | None) -> None:
+    """Reconcile the owner of a child that somebody else changed, or note the heartbeat."""
     if app.heartbeat.hear(child):
+        return
+    if type_ == GONE:
+        app.cluster.forget(child)
+    elif app.cluster.wrote(child):
         return
     labels: Mapping[str, str] = child["metadata"].get("labels", {})
     kind = labels.get(OWNER_KIND)

@@ -23,11 +23,12 @@ from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
+from logwarden_operator.rollout import SELECTED, held_condition, rollout
 from logwarden_operator.sync import ChildRefusedError, bring_about, key, observe
 from logwarden_operator.workqueue import Key
 
 _UNWATCHED = {"SecretMissing", "StrimziMissing", "PointerDamaged"}
-_PASSING = {"Progressing", "NotCreated", "WaitingForStrimzi", "ModelNotReady"}
+_PASSING = {"Progressing", "NotCreated", "Checking", "WaitingForStrimzi", "ModelNotReady"}
 _GONE = (403, 404)
 
 
@@ -81,14 +82,16 @@ async def _reconcile(
         await _report_invalid(env, raw, "InvalidSpec", str(error))
         return None
     try:
-        brought = await bring_about(env.cluster, owner, declared, observed, kept=_kept(view))
+        held = rollout(pipeline, context, declared, observed)
+        kept = _kept(view) | held.kept
+        brought = await bring_about(env.cluster, owner, held.declared, observed, kept=kept)
     except ChildRefusedError as error:
         await _report_invalid(env, raw, error.reason, str(error))
         return RECHECK_SECONDS
-    wanted = {key(child) for child in declared}
+    wanted = {key(child) for child in held.declared}
     children = [child for child in brought if key(child) in wanted]
     flow = env.counts.flow(Key(owner.kind, owner.namespace, owner.name), pipeline.spec.alerts, raw)
-    conditions = [*await _conditions(env, context, pipeline, kafka, view, children), flow.condition]
+    conditions = [*await _conditions(env, context, pipeline, kafka, view, children, held.job), flow.condition]
     overall = ready(_deciding(conditions), "logs are collected and judged")
     fields = {"phase": _phase(conditions, overall), "activeRevision": _revision(view, raw), **flow.fields}
     await report(env.cluster, LOG_PIPELINE, raw, [*conditions, overall], fields)
@@ -137,13 +140,19 @@ def _revision(view: ModelView, raw: Child) -> str | None:
 
 
 async def _conditions(
-    env: Environment, context: Context, pipeline: LogPipeline, kafka: KafkaSpec, view: ModelView, children: list[Child]
+    env: Environment,
+    context: Context,
+    pipeline: LogPipeline,
+    kafka: KafkaSpec,
+    view: ModelView,
+    children: list[Child],
+    check: str | None,
 ) -> list[Condition]:
     topics = [child for child in children if child["kind"] in [kind.kind for kind in STRIMZI]]
     return [
         await _config_valid(env, pipeline, view, context.owner.namespace),
         topic_condition(kafka, topics, context.available),
-        await _collector_ready(env, context.owner, pipeline, children),
+        await _collector_ready(env, context.owner, pipeline, children, check),
         view.problem or await _component_ready(env, context.owner, "DetectorReady", "detector", children),
     ]
 
@@ -161,8 +170,13 @@ async def _config_valid(env: Environment, pipeline: LogPipeline, view: ModelView
     return true("ConfigValid", "Valid", "the spec can be carried out")
 
 
-async def _collector_ready(env: Environment, owner: Owner, pipeline: LogPipeline, children: list[Child]) -> Condition:
+async def _collector_ready(
+    env: Environment, owner: Owner, pipeline: LogPipeline, children: list[Child], check: str | None
+) -> Condition:
     """Return CollectorReady: syslog collectors first, then the HTTP endpoint."""
+    if check is not None:
+        pods = await env.cluster.list(POD, owner.namespace, f"{owner.selector},{SELECTED}")
+        return held_condition(check, children, pods)
     collect = pipeline.spec.collect
     wanted = ["collector"] if collect.nodes or collect.syslog.listeners else []
     wanted += ["ingest"] if collect.http.enabled else []

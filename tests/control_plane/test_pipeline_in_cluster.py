@@ -13,6 +13,8 @@ from tests.control_plane.documents import (
     MODEL,
     PIPELINE,
     apply,
+    end_job,
+    ended,
     make_pod,
     make_secret,
     run_workloads,
@@ -41,6 +43,12 @@ def reason(server: ApiServer, namespace: str, type_: str) -> str:
 def names(server: ApiServer, namespace: str, kinds: str = CHILDREN) -> set[str]:
     listed = server.kubectl("get", kinds, "-n", namespace, "-o", "name").split()
     return {name for name in listed if "kube-root-ca" not in name}
+
+
+def checking(server: ApiServer, operator: Operator, namespace: str) -> str:
+    """Return the name of the Job that checks a changed configuration."""
+    jobs = eventually(lambda: server.get("jobs", "-n", namespace)["items"], "a Job", operator)
+    return str(jobs[0]["metadata"]["name"])
 
 
 @pytest.fixture
@@ -118,6 +126,7 @@ def test_what_somebody_deletes_or_changes_is_repaired(server: ApiServer, operato
 def test_what_others_add_is_left_alone(server: ApiServer, operator: Operator, running: str) -> None:
     server.kubectl("annotate", "deploy", "campus-detector", "-n", running, "example.com/seen=yes")
     apply(server, running, PIPELINE.replace("port: 5514", "port: 5515"))
+    end_job(server, running, checking(server, operator, running), well=True)
     eventually(
         lambda: server.get("svc", "campus-collector", "-n", running)["spec"]["ports"][0]["port"] == 5515,
         "port",
@@ -133,14 +142,48 @@ def test_what_is_no_longer_declared_goes(server: ApiServer, operator: Operator, 
     assert "deployment.apps/campus-detector" in names(server, running)
 
 
-def test_a_changed_configuration_rolls_the_collectors(server: ApiServer, operator: Operator, running: str) -> None:
-    def hashed() -> str:
-        template = server.get("ds", "campus-collector", "-n", running)["spec"]["template"]
-        return str(template["metadata"]["annotations"]["logwarden.dev/config-hash"])
+def hash_of_collectors(server: ApiServer, namespace: str) -> str:
+    template = server.get("ds", "campus-collector", "-n", namespace)["spec"]["template"]
+    return str(template["metadata"]["annotations"]["logwarden.dev/config-hash"])
 
-    before = hashed()
+
+def test_a_changed_configuration_rolls_the_collectors_once_it_was_checked(
+    server: ApiServer, operator: Operator, running: str
+) -> None:
+    before = hash_of_collectors(server, running)
     apply(server, running, PIPELINE.replace("port: 5514", "port: 5515"))
-    eventually(lambda: hashed() != before, "another hash", operator)
+    job = checking(server, operator, running)
+    assert server.get("job", job, "-n", running)["spec"]["template"]["spec"]["containers"][0]["command"][:2] == [
+        "syslog-ng",
+        "--syntax-only",
+    ]
+    assert "5515" in server.get("cm", job, "-n", running)["data"]["syslog-ng.conf"]
+    eventually(lambda: reason(server, running, "CollectorReady") == "Checking", "Checking", operator)
+    assert hash_of_collectors(server, running) == before
+    assert "5514" in server.get("cm", "campus-collector", "-n", running)["data"]["syslog-ng.conf"]
+    end_job(server, running, job, well=True)
+    eventually(lambda: hash_of_collectors(server, running) != before, "another hash", operator)
+    eventually(lambda: server.get("jobs", "-n", running)["items"] == [], "no Job left", operator)
+    assert f"configmap/{job}" not in names(server, running)
+
+
+def test_a_configuration_that_syslog_ng_refuses_reaches_no_collector(
+    server: ApiServer, operator: Operator, running: str
+) -> None:
+    before = hash_of_collectors(server, running)
+    apply(server, running, PIPELINE.replace("port: 5514", "port: 5515"))
+    job = checking(server, operator, running)
+    labels = server.get("job", job, "-n", running)["spec"]["template"]["metadata"]["labels"]
+    make_pod(server, running, labels, ended(1, "Error parsing source statement, unknown option", "Error"))
+    end_job(server, running, job, well=False)
+    eventually(lambda: reason(server, running, "CollectorReady") == "ConfigRefused", "ConfigRefused", operator)
+    message = condition(pipeline(server, running), "CollectorReady")["message"]
+    assert "Error parsing source statement" in message
+    assert "go on with the old one" in message
+    assert hash_of_collectors(server, running) == before
+    apply(server, running, PIPELINE)
+    eventually(lambda: server.get("jobs", "-n", running)["items"] == [], "the old configuration is back", operator)
+    eventually(lambda: reason(server, running, "CollectorReady") != "ConfigRefused", "as before", operator)
 
 
 def test_a_pause_holds_the_operator_off_until_it_ends(server: ApiServer, operator: Operator, running: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tests.api.test_crd import CASES
+from tests.control_plane.test_wrong_specs_in_cluster import WRONG_MODELS, WRONG_PIPELINES
 from tests.services.apiserver import ApiServer
 
 pytestmark = pytest.mark.cluster
@@ -103,6 +105,13 @@ def test_a_wrong_value_is_refused_with_the_name_of_its_field(bare_server: ApiSer
     said = refusal(bare_server, REFUSED[field])
     assert field in said
     assert "Invalid" in said or "invalid" in said
+
+
+def test_there_are_thirty_wrong_specs_of_each_kind() -> None:
+    """Together with those that only the operator can refuse."""
+    refused = Counter(document["kind"] for document in REFUSED.values())
+    assert refused["LogPipeline"] + len(WRONG_PIPELINES) >= 30
+    assert refused["AnomalyModel"] + len(WRONG_MODELS) >= 30
 
 
 def test_an_unknown_field_is_refused_by_name(bare_server: ApiServer) -> None:

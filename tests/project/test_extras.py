@@ -59,14 +59,14 @@ def test_the_dashboard_has_no_model_runtime() -> None:
 
 def test_the_operator_has_neither_training_libraries_nor_a_dashboard() -> None:
     found = reachable("operator")
-    assert {"kopf", "kubernetes", "pydantic"} <= found
+    assert {"kopf", "aiohttp", "pydantic"} <= found
     assert found & (TRAINING | SERVING) == set()
 
 
 def test_the_plain_install_has_the_contract_and_little_else() -> None:
     found = reachable("")
     assert {"pydantic", "pyyaml", "typer"} <= found
-    assert found & (TRAINING | SERVING | {"kubernetes"}) == set()
+    assert found & (TRAINING | SERVING | {"kopf"}) == set()
 
 
 @pytest.mark.parametrize("extra", ["train", "dev"])

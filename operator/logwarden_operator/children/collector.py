@@ -75,11 +75,11 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": GRACE_SECONDS,
         "volumes": volumes,
-        # A configuration that syslog-ng refuses stops the rollout at its first pod; the other nodes go on collecting.
-        "initContainers": [_container(pipeline, context, "check", check_command(pipeline), mounts)],
+        # A changed configuration was checked by a Job before; this one also meets a new image, and the first start.
+        "initContainers": [collector_container(pipeline, context, "check", check_command(pipeline), mounts)],
         "containers": [
             {
-                **_container(pipeline, context, COMPONENT, start_command(pipeline), mounts),
+                **collector_container(pipeline, context, COMPONENT, start_command(pipeline), mounts),
                 "ports": _container_ports(pipeline),
                 "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
             },
@@ -110,9 +110,10 @@ def _counters(context: Context) -> dict[str, Any]:
     }
 
 
-def _container(
+def collector_container(
     pipeline: LogPipeline, context: Context, name: str, command: list[str], mounts: list[dict[str, Any]]
 ) -> dict[str, Any]:
+    """Return a container with syslog-ng, with the privileges of a collector."""
     images = context.settings.images
     return {
         "name": name,
