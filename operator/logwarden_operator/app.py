@@ -7,12 +7,13 @@ from logwarden_operator.cluster import Cluster
 from logwarden_operator.counting import Counting
 from logwarden_operator.environment import Environment
 from logwarden_operator.heartbeat import Heartbeat
+from logwarden_operator.ownership import Key
 from logwarden_operator.reconcile_model import reconcile_model
 from logwarden_operator.reconcile_pipeline import reconcile_pipeline
 from logwarden_operator.server import Server
 from logwarden_operator.settings import Settings
 from logwarden_operator.watched import Watched
-from logwarden_operator.workqueue import Key, WorkQueue
+from logwarden_operator.workqueue import WorkQueue
 
 
 class App:

@@ -13,9 +13,8 @@ from logwarden_operator import scrape
 from logwarden_operator.conditions import Condition
 from logwarden_operator.flow import NOT_MEASURED, flow_condition, flow_fields
 from logwarden_operator.ledger import Ledger
-from logwarden_operator.ownership import Child
+from logwarden_operator.ownership import Child, Key
 from logwarden_operator.scrape import Reading
-from logwarden_operator.workqueue import Key
 
 _TOTALS_EVERY_SECONDS = 60.0
 """Totals grow all the time where logs flow: so often they are worth a write."""
@@ -30,6 +29,7 @@ class Shown(NamedTuple):
 
 
 NOTHING_SHOWN = Shown()
+NOTHING_THERE = Shown(NOT_MEASURED, {"received": None, "lag": None})
 
 
 class Reached(NamedTuple):
@@ -45,6 +45,8 @@ class _Flow:
     alerts: AlertsSpec
     before: dict[str, int]
     """Totals in the status when it was first seen."""
+    stale: bool = False
+    """Whether that status has numbers of pods that nobody has seen since."""
     ledger: Ledger = field(default_factory=lambda: Ledger(time.time()))
     shown: Shown = NOTHING_SHOWN
     shown_at: float = -math.inf
@@ -52,7 +54,8 @@ class _Flow:
     def add(self, readings: list[Reading], now: float) -> bool:
         """Take a round of readings; return whether the status has something else to say."""
         if not readings and not self.ledger.samples:
-            return False
+            was, self.stale, self.shown = self.stale, False, NOTHING_THERE
+            return was
         self.ledger.add(readings, now)
         samples = self.ledger.samples
         wanted = Shown(flow_condition(samples, self.alerts), flow_fields(samples, self._totals()))
@@ -82,7 +85,9 @@ class Counts:
         """Return what is known of a pipeline's flow, and watch it from now on."""
         flow = self._flows.get(key)
         if flow is None:
-            flow = self._flows[key] = _Flow(alerts, dict((raw.get("status") or {}).get("traffic") or {}))
+            status = raw.get("status") or {}
+            stale = "received" in status or "lag" in status
+            flow = self._flows[key] = _Flow(alerts, dict(status.get("traffic") or {}), stale)
         flow.alerts = alerts
         return flow.shown
 

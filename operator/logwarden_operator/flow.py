@@ -27,9 +27,11 @@ def flow_condition(samples: Sequence[Sample], alerts: AlertsSpec) -> Condition:
         return NOT_MEASURED
     first, last = samples[0], samples[-1]
     seen = between(first, last)
-    for check in _CHECKS:
+    for check in _LOSSES:
         if (found := check(seen, last.time - first.time, alerts.loss_percent)) is not None:
             return found
+    if (found := _stands(samples)) is not None:
+        return found
     if (found := _detector_loses(samples, alerts.loss_percent)) is not None:
         return found
     if not last.answered and not last.unread:
@@ -71,27 +73,31 @@ def _kafka_loses(seen: Totals, seconds: float, percent: float) -> Condition | No
     return false(TYPE, "KafkaLoses", f"{words}: give spec.kafka.topic.retention more time, or detectors more replicas")
 
 
-def _kafka_takes_nothing(seen: Totals, seconds: float, percent: float) -> Condition | None:
-    if seen.written > 0 or seen.buffered == 0 or seen.received == 0 or seconds < _STILL_SECONDS:
+def _stands(samples: Sequence[Sample]) -> Condition | None:
+    """Look for a step that did nothing for a while, though it had something to do."""
+    last = samples[-1]
+    before = [one for one in samples if one.time <= last.time - _STILL_SECONDS]
+    if not before:
+        return None
+    seen, seconds = between(before[-1], last), last.time - before[-1].time
+    return _kafka_takes_nothing(seen, seconds) or _detector_stands(seen, seconds)
+
+
+def _kafka_takes_nothing(seen: Totals, seconds: float) -> Condition | None:
+    if seen.written > 0 or seen.buffered == 0 or seen.received == 0:
         return None
     words = f"Kafka took no line in {_minutes(seconds)}; {seen.buffered:,.0f} wait before it"
     return false(TYPE, "KafkaTakesNothing", f"{words}: is it up, and are address and credentials in spec.kafka right?")
 
 
-def _detector_stands(seen: Totals, seconds: float, percent: float) -> Condition | None:
-    if seen.lag == 0 or seen.judged + seen.rejected + seen.lost > 0 or seconds < _STILL_SECONDS or seen.written == 0:
+def _detector_stands(seen: Totals, seconds: float) -> Condition | None:
+    if seen.lag == 0 or seen.judged + seen.rejected + seen.lost > 0 or seen.written == 0:
         return None
     words = f"{seen.lag:,.0f} lines wait in Kafka, and none was judged in {_minutes(seconds)}"
     return false(TYPE, "DetectorStands", f"{words}: see the detectors' log")
 
 
-_CHECKS: tuple[Check, ...] = (
-    _collector_loses,
-    _ingest_loses,
-    _kafka_takes_nothing,
-    _kafka_loses,
-    _detector_stands,
-)
+_LOSSES: tuple[Check, ...] = (_collector_loses, _ingest_loses, _kafka_loses)
 
 
 def _detector_loses(samples: Sequence[Sample], percent: float) -> Condition | None:

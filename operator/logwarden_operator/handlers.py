@@ -28,9 +28,8 @@ from logwarden_operator.kinds import (
     SERVICE,
     ApiKind,
 )
-from logwarden_operator.ownership import MANAGED_SELECTOR, OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, Child
+from logwarden_operator.ownership import MANAGED_SELECTOR, OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, Child, Key
 from logwarden_operator.watched import key_of
-from logwarden_operator.workqueue import Key
 
 WATCHED_CHILDREN = (
     CONFIG_MAP, SERVICE, DEPLOYMENT, DAEMON_SET, JOB, CRON_JOB, DISRUPTION_BUDGET, NETWORK_POLICY, POD,

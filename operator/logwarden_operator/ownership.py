@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from logwarden.api.base import API_VERSION, GROUP
 
 Kind = Literal["AnomalyModel", "LogPipeline"]
 Child = dict[str, Any]
 """A Kubernetes object as plain values."""
+
+
+class Key(NamedTuple):
+    """A resource."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 OPERATOR = "logwarden-operator"

@@ -13,7 +13,7 @@ from logwarden_operator.children.training import training_hash
 from logwarden_operator.conditions import Condition, false, ready, true, unknown
 from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
 from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, MODEL_CHILDREN, POD
-from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Owner
+from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Key, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
@@ -28,7 +28,6 @@ from logwarden_operator.trainings import (
     record,
     trained_condition,
 )
-from logwarden_operator.workqueue import Key
 
 _UNWATCHED = {"SecretMissing", "ClaimMissing", "ResultMissing"}
 

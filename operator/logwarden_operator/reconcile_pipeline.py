@@ -19,13 +19,12 @@ from logwarden_operator.flow import TYPE as FLOW
 from logwarden_operator.health import workload_condition
 from logwarden_operator.kafka_health import topic_condition
 from logwarden_operator.kinds import ANOMALY_MODEL, CONFIG_MAP, LOG_PIPELINE, PIPELINE_CHILDREN, POD, STRIMZI
-from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Owner
+from logwarden_operator.ownership import COMPONENT, FINALIZER, Child, Key, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
 from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_name, read_pointer
 from logwarden_operator.rollout import SELECTED, held_condition, rollout
 from logwarden_operator.sync import ChildRefusedError, bring_about, key, observe
-from logwarden_operator.workqueue import Key
 
 _UNWATCHED = {"SecretMissing", "StrimziMissing", "PointerDamaged"}
 _PASSING = {"Progressing", "NotCreated", "Checking", "WaitingForStrimzi", "ModelNotReady"}

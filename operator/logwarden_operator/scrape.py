@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import aiohttp
 
-from logwarden_operator.ownership import COMPONENT, OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, Child
-from logwarden_operator.workqueue import Key
+from logwarden_operator.ownership import COMPONENT, OWNER_KIND, OWNER_NAME, OWNER_NAMESPACE, Child, Key
 
 PORT_NAME = "metrics"
 _SECONDS = 3.0

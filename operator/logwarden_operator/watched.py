@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden_operator import metrics
-from logwarden_operator.ownership import Child
-from logwarden_operator.workqueue import Key
+from logwarden_operator.ownership import Child, Key
 
 
 def key_of(raw: Child) -> Key:

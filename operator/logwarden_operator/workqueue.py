@@ -5,26 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
 
 from logwarden_operator import metrics
 from logwarden_operator.cluster import ClusterError
-from logwarden_operator.ownership import Kind
+from logwarden_operator.ownership import Key
 
 _FIRST_BACKOFF, _LONGEST_BACKOFF = 0.5, 300.0
 _CONFLICT = 409
 _log = logging.getLogger(__name__)
-
-
-class Key(NamedTuple):
-    """A resource."""
-
-    kind: Kind
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.namespace}/{self.name}"
 
 
 Work = Callable[[Key], Awaitable[float | None]]

@@ -11,12 +11,12 @@ from logwarden.api.training_result import TrainingResult
 from logwarden_operator.cluster import ClusterError
 from logwarden_operator.conditions import changed, false, merged, ready, true
 from logwarden_operator.health import failure, pod_cause, workload_condition
-from logwarden_operator.ownership import Child, Owner
+from logwarden_operator.ownership import Child, Key, Owner
 from logwarden_operator.revisions import Pointer, PointerDamagedError, read_pointer
 from logwarden_operator.sync import differs, may_go
 from logwarden_operator.trainings import evaluation_condition
 from logwarden_operator.usage import Usage
-from logwarden_operator.workqueue import Key, WorkQueue
+from logwarden_operator.workqueue import WorkQueue
 from tests.control_plane.builders import resources
 from tests.control_plane.documents import TRAINED
 

@@ -20,8 +20,8 @@ from logwarden_operator.conditions import Condition
 from logwarden_operator.counts import Counts, reached_of
 from logwarden_operator.flow import flow_condition, flow_fields, short
 from logwarden_operator.ledger import Ledger
+from logwarden_operator.ownership import Key
 from logwarden_operator.scrape import Reading, Target
-from logwarden_operator.workqueue import Key
 from tests.control_plane import exported
 
 KEY = Key("LogPipeline", "netops", "campus")
@@ -107,6 +107,13 @@ def test_the_step_that_loses_is_named(reason: str) -> None:
     assert words in found.message
 
 
+def test_kafka_that_goes_away_is_noticed_though_it_took_lines_before() -> None:
+    rounds = [[collector(n * 100, n * 100), detector(n * 100)] for n in range(5)]
+    rounds += [[collector(n * 100, 400, queued=n * 100 - 400), detector(400)] for n in range(5, 9)]
+    assert judged(*rounds[:7], every=30).reason == "Balanced"
+    assert judged(*rounds, every=30).reason == "KafkaTakesNothing"
+
+
 def test_a_collector_whose_lines_vanish_is_named() -> None:
     found = judged([collector(0, 0)], [collector(50_000, 20_000, queued=10_000)])
     assert found.reason == "CollectorLoses"
@@ -170,6 +177,14 @@ def test_a_status_is_written_when_it_says_something_else_and_totals_once_a_minut
     assert shown.fields["received"] == "10/s"
     counts.forget(KEY)
     assert counts.flow(KEY, ALERTS, {}).condition.reason == "NotMeasured"
+
+
+def test_numbers_of_pods_that_are_gone_leave_the_status() -> None:
+    counts = Counts()
+    counts.flow(KEY, ALERTS, {"status": {"received": "9/s", "lag": 4}})
+    assert counts.add([], 0.0) == {KEY}
+    assert counts.flow(KEY, ALERTS, {}).fields == {"received": None, "lag": None}
+    assert counts.add([], 15.0) == set()
 
 
 def test_how_far_a_training_is() -> None:
