@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from logwarden.api.anomaly_model import AnomalyModel
@@ -71,7 +73,13 @@ def pod_documents(
         documents.append(_model_document(model, namespace, pinned))
     if pipeline is not None:
         documents.append(_pipeline_document(pipeline, namespace))
-    return "---\n".join(to_yaml(document) for document in documents)
+    return "---\n".join(_yaml(json.dumps(document)) for document in documents)
+
+
+@lru_cache(maxsize=2048)
+def _yaml(document: str) -> str:
+    """Return a document of JSON as YAML. Writing YAML is most of what a reconcile computes, and mostly of the same."""
+    return to_yaml(json.loads(document))
 
 
 def _model_document(model: AnomalyModel, namespace: str, pinned: str | None) -> dict[str, Any]:
