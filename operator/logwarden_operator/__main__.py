@@ -8,6 +8,7 @@ import logging
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import kopf
 from kopf._core.engines.peering import Identity
@@ -42,6 +43,7 @@ def main() -> int:
 
 
 async def _run(settings: Settings, port: int) -> None:
+    asyncio.get_running_loop().set_exception_handler(_note)
     registry = kopf.OperatorRegistry()
     register(registry, App(settings, port))
     await kopf.operator(
@@ -52,6 +54,14 @@ async def _run(settings: Settings, port: int) -> None:
         clusterwide=not settings.watch_namespaces,
         namespaces=settings.watch_namespaces,
     )
+
+
+def _note(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what no task caught. That a watch of kopf was closed in the middle of a line only means that we stop."""
+    if "asyncgen" in context:
+        logging.getLogger(__name__).debug("while stopping: %s", context["message"])
+    else:
+        loop.default_exception_handler(context)
 
 
 if __name__ == "__main__":
