@@ -1,6 +1,6 @@
 """Read the metrics of pods, at their own addresses: bounded in time, size and number, and never more than looked for.
 
-Why not through the API server or Prometheus: docs/decisions/0007-counters-from-pods.md.
+Why not through the API server or Prometheus: docs/decisions/0008-counters-from-pods.md.
 """
 
 from __future__ import annotations
