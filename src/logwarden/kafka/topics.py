@@ -112,9 +112,16 @@ class EndWatch:
                 self.ends = self._ask(list(self._wanted))
                 self.problem = ""
             except KafkaException as error:
-                self.problem = plain(error)
+                self._begin_anew(plain(error))
+            except TimeoutError:
+                self._begin_anew("no answer")
             except Exception:
                 _log.exception("the ends of the partitions could not be read")
+
+    def _begin_anew(self, problem: str) -> None:
+        """Go on with another client: one keeps the epochs of leaders for good, also those from before a restart."""
+        self.problem = problem
+        self._admin = _admin(self._settings, LastError())
 
     def _ask(self, partitions: list[int]) -> dict[int, End]:
         if not partitions:
@@ -124,4 +131,4 @@ class EndWatch:
         answers = self._admin.list_offsets(
             {TopicPartition(topic, number): _LATEST for number in partitions}, request_timeout=_ASK_SECONDS
         )
-        return {at.partition: End(one.result().offset, asked) for at, one in answers.items()}
+        return {at.partition: End(one.result(2 * _ASK_SECONDS).offset, asked) for at, one in answers.items()}
