@@ -26,6 +26,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m logwarden_operator", description="The Logwarden operator.")
     parser.add_argument("--settings", type=Path, help="YAML file with the settings (default: those of a trial)")
     parser.add_argument("--port", type=int, default=8080, help="port of /metrics and /healthz (default: 8080)")
+    parser.add_argument(
+        "--pod", metavar="NAME/UID", help="the pod this is: its own objects go with it"
+    )
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"], help="default: info")
     options = parser.parse_args()
     logging.basicConfig(level=options.log_level.upper(), format=_FORMAT, stream=sys.stderr)
@@ -35,17 +38,17 @@ def main() -> int:
     logging.getLogger("kopf._core.reactor.observation").setLevel(logging.ERROR)
     try:
         settings = load_settings(options.settings) if options.settings else Settings()
-        asyncio.run(_run(settings, options.port))
+        asyncio.run(_run(settings, options.port, options.pod))
     except LogwardenError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
 
 
-async def _run(settings: Settings, port: int) -> None:
+async def _run(settings: Settings, port: int, pod: str | None) -> None:
     asyncio.get_running_loop().set_exception_handler(_note)
     registry = kopf.OperatorRegistry()
-    register(registry, App(settings, port))
+    register(registry, App(settings, port, pod))
     await kopf.operator(
         registry=registry,
         standalone=True,

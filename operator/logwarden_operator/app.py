@@ -19,13 +19,13 @@ from logwarden_operator.workqueue import WorkQueue
 class App:
     """Everything that lives as long as the operator."""
 
-    def __init__(self, settings: Settings, port: int) -> None:
+    def __init__(self, settings: Settings, port: int, pod: str | None = None) -> None:
         self.settings = settings
         self.cluster = cluster = Cluster()
         self.environment = Environment(cluster, settings)
         self.watched = Watched()
         self.queue = WorkQueue(self._reconcile)
-        self.heartbeat = Heartbeat(cluster, settings.home)
+        self.heartbeat = Heartbeat(cluster, settings.home, pod)
         self.audit = Audit(cluster, settings, self.watched, self.queue)
         self.counting = Counting(cluster, settings, self.environment.counts, self.queue)
         self.server = Server(self.heartbeat, port)

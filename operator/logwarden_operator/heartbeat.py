@@ -18,10 +18,18 @@ _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Beats, and knows when it last heard itself."""
+    """Beats, and knows when it last heard itself.
 
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster, self._namespace = cluster, namespace
+    Parameters
+    ----------
+    cluster, namespace
+        Where it beats.
+    pod
+        ``NAME/UID`` of the pod it runs in, with which the ConfigMap goes; None outside of a cluster.
+    """
+
+    def __init__(self, cluster: Cluster, namespace: str, pod: str | None = None) -> None:
+        self._cluster, self._namespace, self._pod = cluster, namespace, pod
         self._heard = time.monotonic()
         self._task: asyncio.Task[None] | None = None
 
@@ -66,9 +74,8 @@ class Heartbeat:
 
     def _beat(self) -> Child:
         labels = {MANAGED_BY: OPERATOR, "app.kubernetes.io/part-of": "logwarden"}
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": NAME, "namespace": self._namespace, "labels": labels},
-            "data": {"time": now()},
-        }
+        metadata: Child = {"name": NAME, "namespace": self._namespace, "labels": labels}
+        if self._pod is not None:
+            name, _, uid = self._pod.partition("/")
+            metadata["ownerReferences"] = [{"apiVersion": "v1", "kind": "Pod", "name": name, "uid": uid}]
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"time": now()}}

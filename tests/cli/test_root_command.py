@@ -161,7 +161,10 @@ def test_a_reader_that_goes_away_ends_the_command_silently(environment: dict[str
     assert (result.returncode, result.stderr) == (141, b"")
 
 
-def test_ctrl_c_ends_with_130(environment: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("ask", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_the_end_of_a_pod_end_with_130(
+    environment: dict[str, str], tmp_path: Path, ask: signal.Signals
+) -> None:
     """The command waits for a lock that the test holds, until the interrupt."""
     root = tmp_path / "models"
     root.mkdir()
@@ -170,7 +173,7 @@ def test_ctrl_c_ends_with_130(environment: dict[str, str], tmp_path: Path) -> No
         command = [sys.executable, "-m", "logwarden", "models", "rollback", "--root", str(root)]
         process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
         _wait_until_asleep_in_flock(process.pid)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(ask)
         _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "logwarden: interrupted\n")
 

@@ -52,6 +52,10 @@ def strimzi_definitions() -> list[Path]:
     return [*folder.glob("*Crd-kafkatopic.yaml"), *folder.glob("*Crd-kafkauser.yaml")]
 
 
+OPERATOR_POD = "logwarden-operator-7c9d/5b0d8f0e-0c55-4d6c-9c46-2f4c1b6b6f0a"
+"""Name and uid of the pod that the operator thinks it runs in."""
+
+
 class Operator:
     """The operator as a process of its own, with the rights of the chart."""
 
@@ -79,6 +83,7 @@ class Operator:
         settings.write_text(self._settings)
         environment = {**os.environ, "KUBECONFIG": str(self.server.kubeconfig(OPERATOR_USER))}
         command = [sys.executable, "-m", "logwarden_operator", "--settings", str(settings), "--port", str(self.port)]
+        command += ["--pod", OPERATOR_POD]
         began = time.monotonic()
         with (self._folder / "operator.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)

@@ -49,6 +49,7 @@ Rules for all of them
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -60,4 +61,6 @@ def main(args: Sequence[str] | None = None) -> None:
     """
     from logwarden.cli.root import run
 
+    # In a container this is process 1, which does not end by SIGTERM unless it asks to.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if args is None else list(args)))
