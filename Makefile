@@ -25,7 +25,7 @@ MOVED := $(shell [ "$$(cat .venv/.made 2>/dev/null)" = "$$PWD" ] || echo moved)
 help: ## Show this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@ / { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	  /^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 	@printf '\nExtra arguments go into ARGS, as in: make up SPEED=60 ARGS="--port dashboard=8600"\n'
 
 .PHONY: install
@@ -36,6 +36,28 @@ install: .venv/.serve ## Make .venv with all that detecting, storing and showing
 up: .venv/.serve ## Start the local pipeline and its dashboard, fed with a recorded day of the lab (SPEED=20)
 	$(BIN)/logwarden up -f examples/quickstart.yaml $(if $(REPLAY),--replay $(REPLAY)) --speed $(SPEED) $(ARGS)
 
+##@ Use in a cluster
+
+.PHONY: kind-up
+kind-up: ## Make a kind cluster with Kafka, PostgreSQL and Logwarden in it (needs docker, kind, kubectl, helm)
+	sh scripts/cluster.sh up kind
+
+.PHONY: kind-down
+kind-down: ## Delete it
+	sh scripts/cluster.sh down kind
+
+.PHONY: k3d-up
+k3d-up: ## The same with k3d
+	sh scripts/cluster.sh up k3d
+
+.PHONY: k3d-down
+k3d-down: ## Delete it
+	sh scripts/cluster.sh down k3d
+
+.PHONY: demo
+demo: ## Replay a recorded day of the lab to the pipeline of examples/cluster.yaml (REPLAY=lab/recordings/test-11 SPEED=1)
+	$(if $(filter command line environment,$(origin SPEED)),SPEED=$(SPEED)) sh scripts/demo.sh $(REPLAY)
+
 ##@ Develop
 
 .PHONY: test
@@ -43,9 +65,14 @@ test: .venv/.dev ## Run all tests; on Debian as root, install the programs they 
 	sh scripts/system-packages.sh
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
+.PHONY: e2e
+e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline at the end (10 minutes)
+	sh scripts/system-packages.sh
+	CI=$(or $(CI),true) $(BIN)/python -m pytest tests/e2e -x $(ARGS)
+
 .PHONY: test-unit
 test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
-	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster and not kind" $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## Check style, types, layers and generated files

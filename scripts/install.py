@@ -1,16 +1,19 @@
-"""Install the package with one of its extras into the environment that runs this script.
+"""Install the package with one of its extras into the environment that runs this script: install.py [--packages] EXTRA
 
-Versions come from constraints.txt. uv does the work because it is several times faster than pip; pip's settings
-(index, certificates, proxy) are passed on to it. Where uv cannot be had, or with LOGWARDEN_INSTALLER=pip, pip does it.
+With --packages only what the extra needs is installed, without the package itself: a layer of an image. Versions come
+from constraints.txt. uv does the work because it is several times faster than pip; pip's settings (index, certificates,
+proxy) are passed on to it. Where uv cannot be had, or with LOGWARDEN_INSTALLER=pip, pip does it.
 """
 
 from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,9 +33,10 @@ SAME_IN_UV = {
 }
 
 
-def main(extra: str) -> int:
-    """Install ``.[extra]`` in editable form; return the installer's exit code."""
-    wanted = ["--constraint", "constraints.txt", "--editable", f".[{extra}]"]
+def main(extra: str, *, packages_only: bool = False) -> int:
+    """Install ``.[extra]`` in editable form, or only what it needs; return the installer's exit code."""
+    what = sorted(set(requirements(extra))) if packages_only else ["--editable", f".[{extra}]"]
+    wanted = ["--constraint", "constraints.txt", *what]
     if os.environ.get("LOGWARDEN_INSTALLER") == "pip" or not _have_uv():
         return _run([*PIP, "install", *wanted], os.environ)
     # What is going to be run is compiled here and not at its first start. Of all that developing installs, little is.
@@ -41,6 +45,18 @@ def main(extra: str) -> int:
     if code:
         print("uv could not install; to try with pip instead: LOGWARDEN_INSTALLER=pip make ...", file=sys.stderr)
     return code
+
+
+def requirements(extra: str) -> Iterator[str]:
+    """Yield what the package and one of its extras need, with the extras that this one names."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    yield from project["dependencies"]
+    for requirement in project["optional-dependencies"][extra]:
+        if own := re.fullmatch(rf"{project['name']}\[(.+)\]", requirement):
+            for name in own[1].split(","):
+                yield from requirements(name)
+        else:
+            yield requirement
 
 
 def _have_uv() -> bool:
@@ -93,4 +109,4 @@ def _run(command: list[str], environment: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[-1], packages_only="--packages" in sys.argv))

@@ -93,6 +93,12 @@ def _cluster_lacks() -> str | None:
     return apiserver.obstacle()
 
 
+def _kind_lacks() -> str | None:
+    from tests.services import kind
+
+    return kind.obstacle() or _browser_lacks()
+
+
 def _modules_lack(*names: str) -> str | None:
     missing = [name for name in names if importlib.util.find_spec(name) is None]
     return f"Python packages not installed: {', '.join(missing)}" if missing else None
@@ -106,6 +112,7 @@ SUITES: dict[str, Callable[[], str | None]] = {
     "syslog": _syslog_lacks,
     "postgres": _postgres_lacks,
     "cluster": _cluster_lacks,
+    "kind": _kind_lacks,
 }
 
 
@@ -116,6 +123,7 @@ _TOGETHER = {
     "syslog": "kafka",
     "postgres": "postgres",
     "cluster": "cluster",
+    "kind": "kind",
     "browser": "",
     "train": "",
 }

@@ -1,0 +1,33 @@
+#!/bin/sh
+# packages.sh EXTRA: put the packages of one of Logwarden's extras into /opt/logwarden, without Logwarden itself, and
+# take out what no running program reads. For a stage of images/Dockerfile. GPU=no also takes out what only GPUs use.
+set -eu
+
+extra=$1
+UV_LINK_MODE=copy /opt/logwarden/bin/python scripts/install.py --packages "$extra"
+cd /opt/logwarden
+site=$(echo "$PWD"/lib/python3*/site-packages)
+rm -rf "$site"/pip "$site"/pip-* "$site"/uv "$site"/uv-* bin/pip* bin/uv* bin/activate* bin/Activate*
+
+# Tests, headers and sources of the largest libraries; ways to storage and networks that nothing here takes.
+for name in pandas numpy pyarrow sklearn scipy; do
+    [ ! -d "$site/$name" ] || find "$site/$name" -type d -name tests -prune -exec rm -rf {} +
+done
+rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/numpy/_core/include "$site"/numpy/_core/lib
+for name in flight s3 s3fs gcsfs azurefs hdfs; do
+    rm -f "$site"/pyarrow/*libarrow_"$name".so* "$site"/pyarrow/libarrow_python_"$name".so* \
+        "$site"/pyarrow/_"$name".*
+done
+find "$site" -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.hpp' -delete
+
+if [ "$extra" = dashboard ]; then
+    rm -rf "$site"/pydeck
+fi
+if [ "${GPU:-yes}" = no ]; then
+    rm -rf "$site"/triton "$site"/torch/include "$site"/torch/lib/libtorch_cuda_linalg.so
+    find "$site"/nvidia \( -name 'libcudnn_*.so*' -o -name 'libcusolver*.so*' -o -name 'libnvperf*' \
+        -o -name 'include' -o -name '*.a' -o -name 'bin' \) -prune -exec rm -rf {} +
+fi
+
+# Compiled here, since the file system of a running container cannot be written. Torch's own tests want newer Pythons.
+bin/python -m compileall -q -j 0 -x 'torch/testing/_internal' "$site"
