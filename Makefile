@@ -55,8 +55,8 @@ k3d-down: ## Delete it
 	sh scripts/cluster.sh down k3d
 
 .PHONY: demo
-demo: ## Replay a recorded day of the lab to the pipeline of examples/cluster.yaml (REPLAY=lab/recordings/test-11 SPEED=1)
-	$(if $(filter command line environment,$(origin SPEED)),SPEED=$(SPEED)) sh scripts/demo.sh $(REPLAY)
+demo: ## Replay a recorded day of the lab to the pipeline of examples/cluster.yaml (SPEED=1)
+	sh scripts/demo.sh $(REPLAY)
 
 ##@ Develop
 

@@ -98,7 +98,9 @@ services() {
     kube --namespace logwarden-demo rollout status statefulset/kafka --timeout 180s >/dev/null
 }
 
+# Pods of a tag that is there already do not notice that its image is another one.
 chart() {
+    kube delete pods --all-namespaces --selector app.kubernetes.io/part-of=logwarden --wait=false >/dev/null
     helm upgrade --install logwarden charts/logwarden --kube-context "$tool-$name" --namespace logwarden \
         --values demo/values.yaml --wait --timeout 300s >/dev/null
 }

@@ -25,7 +25,7 @@ RECORDINGS = ("train-1", "validation-21", "test-12")
 LINES = {"tcp": 8000, "http": 12000}
 VICTIMS = {"detector": "default", "ingest": "default", "operator": "logwarden", "collector": "default"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_OURS = "logwarden.dev/owner-kind"
+_OURS = ("logwarden.dev/owner-kind", "app.kubernetes.io/part-of=logwarden,!logwarden.dev/owner-kind")
 
 
 def test_data_for_the_training_comes_into_a_claim(world: World) -> None:
@@ -54,7 +54,7 @@ def test_two_documents_become_a_running_pipeline(world: World) -> None:
 
 
 def test_lab_traffic_becomes_anomalies_in_the_database(world: World) -> None:
-    world.cluster.script("demo.sh", "lab/recordings/test-11")
+    world.cluster.script("demo.sh", "lab/recordings/test-11", SPEED="20")
     world.timeline.mark("lab traffic begins")
     eventually(lambda: int(world.cluster.sql("SELECT count(*) FROM anomalies")), "an anomaly is stored", 400)
     world.timeline.mark("first anomaly stored")
@@ -154,7 +154,7 @@ def _balance(world: World) -> dict[str, int] | None:
 def test_deleting_both_leaves_nothing(world: World) -> None:
     cluster = world.cluster
     cluster.kubectl("delete", "lpipe,amodel", "campus", "--timeout=120s")
-    eventually(lambda: _left(world) == ["persistentvolumeclaim/campus"], "only the claim of the revisions is left", 180)
+    eventually(lambda: _children(world) == ["persistentvolumeclaim/campus"], "only the revisions' claim is left", 180)
     world.timeline.mark("both deleted")
     cluster.kubectl("delete", "pvc", "campus")
 
@@ -170,9 +170,14 @@ def test_uninstalling_leaves_the_definitions_only(world: World) -> None:
     world.timeline.mark("chart uninstalled")
 
 
+def _children(world: World) -> list[str]:
+    """Return what is left of both resources' children."""
+    return [one for one in _left(world) if "campus" in one]
+
+
 def _left(world: World) -> list[str]:
     """Return all objects of all kinds that the operator or the chart made, but for Events and the definitions."""
     kinds = world.cluster.kubectl("api-resources", "--verbs=list", "--output=name").split()
     kinds = [kind for kind in kinds if not kind.startswith(("events", "customresourcedefinitions"))]
-    owned = world.cluster.kubectl("get", ",".join(kinds), "--all-namespaces", "--selector", _OURS, "--output", "name")
-    return sorted(owned.split())
+    where = ("get", ",".join(kinds), "--all-namespaces", "--output", "name")
+    return sorted(one for label in _OURS for one in world.cluster.kubectl(*where, "--selector", label).split())

@@ -91,11 +91,11 @@ class World:
         return self.condition(kind, type_).get("status") == "True"
 
     def kill(self, component: str, namespace: str = "default") -> str:
-        """Kill a pod of a component without asking it, and return when another one is ready in its place."""
+        """Kill a pod of a component after a second, and return its name when another one is ready in its place."""
         before = self.ready(component, namespace)
         assert before, f"no {component} is ready"
         where = ("--namespace", namespace)
-        self.cluster.kubectl(*where, "delete", "pod", before[0], "--grace-period=0", "--force", "--wait=true")
+        self.cluster.kubectl(*where, "delete", "pod", before[0], "--grace-period=1")
         eventually(lambda: set(self.ready(component, namespace)) - set(before), f"another {component} is ready", 300)
         return before[0]
 

@@ -1,19 +1,21 @@
 #!/bin/sh
-# packages.sh EXTRA: put the packages of one of Logwarden's extras into /opt/logwarden, without Logwarden itself, and
-# take out what no running program reads. For a stage of images/Dockerfile. GPU=no also takes out what only GPUs use.
+# slim.sh EXTRA: take out of /opt/logwarden what no program of this extra reads, and compile what is left. For a stage
+# of images/Dockerfile. GPU=no also takes out what only GPUs use.
 set -eu
 
 extra=$1
-UV_LINK_MODE=copy /opt/logwarden/bin/python scripts/install.py --packages "$extra"
 cd /opt/logwarden
 site=$(echo "$PWD"/lib/python3*/site-packages)
 rm -rf "$site"/pip "$site"/pip-* "$site"/uv "$site"/uv-* bin/pip* bin/uv* bin/activate* bin/Activate*
+
+[ "$extra" = train ] || rm -rf "$site"/setuptools* "$site"/pkg_resources "$site"/_distutils_hack* "$site"/distutils-*
 
 # Tests, headers and sources of the largest libraries; ways to storage and networks that nothing here takes.
 for name in pandas numpy pyarrow sklearn scipy; do
     [ ! -d "$site/$name" ] || find "$site/$name" -type d -name tests -prune -exec rm -rf {} +
 done
-rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/numpy/_core/include "$site"/numpy/_core/lib
+rm -rf "$site"/pyarrow/include "$site"/pyarrow/src "$site"/numpy/_core/include "$site"/numpy/_core/lib "$site"/sqlalchemy/testing
+rm -f "$site"/pyarrow/libarrow_python*.so "$site"/pyarrow/libarrow_python*.so.*.*
 for name in flight s3 s3fs gcsfs azurefs hdfs; do
     rm -f "$site"/pyarrow/*libarrow_"$name".so* "$site"/pyarrow/libarrow_python_"$name".so* \
         "$site"/pyarrow/_"$name".*
