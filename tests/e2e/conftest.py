@@ -19,7 +19,7 @@ _failed: list[str] = []
 def world(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[World]:
     """A cluster that is made for this session and deleted after it.
 
-    One that is there already is used, and left there, only where LOGWARDEN_E2E_CLUSTER names it.
+    One that is there already is used as it is, and left there, only where LOGWARDEN_E2E_CLUSTER names it.
     """
     named = os.environ.get("LOGWARDEN_E2E_CLUSTER")
     cluster = KindCluster(tmp_path_factory.mktemp("e2e"), named or NAME)
@@ -29,7 +29,8 @@ def world(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     elif cluster.exists():
         pytest.fail(f"a cluster {NAME} is there already, not made by this run: kind delete cluster --name {NAME}")
     try:
-        cluster.up()
+        if not named or not cluster.exists():
+            cluster.up()
         world.timeline.mark("cluster, Kafka, PostgreSQL and the chart are there")
         world.start_sender()
         yield world

@@ -9,6 +9,7 @@ Every thousandth line is one that cannot be read, and has to become a dead lette
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import socket
@@ -22,13 +23,17 @@ _BROKEN_EVERY = 1000
 _BATCH = 100
 _RETRY_SECONDS = 0.5
 _PATIENCE = 300.0
+_NUMBERED = re.compile(rb"numbered line (\d+) of (tcp|http)")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}")
 
 
 def line(number: int, way: str) -> bytes:
-    """Return a line, or one that is mostly control characters."""
+    """Return a line, or something that is mostly control characters."""
+    text = f"numbered line {number} of {way}"
+    if number % _BROKEN_EVERY == 0:
+        return text.encode() + b"\x01" * 200
     stamp = time.strftime("%b %e %H:%M:%S", time.gmtime())
-    text = f"<13>{stamp} h{number % 20} app[7]: numbered line {number} of {way}"
-    return text.encode() + (b"" if number % _BROKEN_EVERY else b"\x01" * 200)
+    return f"<13>{stamp} h{number % 20} app[7]: {text}".encode()
 
 
 def batches(first: int, last: int, rate: float) -> Iterator[range]:
@@ -98,10 +103,15 @@ def _numbers(consumer, partitions: int) -> dict[str, int]:  # type: ignore[no-un
                 ended += 1
                 continue
             messages += 1
-            if found := re.search(rb"numbered line (\d+) of (tcp|http)", message.value() or b""):
+            if found := _NUMBERED.search(_readable(message.value() or b"")):
                 numbers[found[2].decode()].append(int(found[1]))
     once = {way: len(set(found)) for way, found in numbers.items()}
     return {"messages": messages} | once | {f"{way}_twice": len(found) - once[way] for way, found in numbers.items()}
+
+
+def _readable(value: bytes) -> bytes:
+    """Return the value of a message, with what is in it as base64 because it is not text."""
+    return value + b"".join(base64.b64decode(found[: len(found) // 4 * 4]) for found in _BASE64.findall(value))
 
 
 def main(what: str, where: str, *arguments: str) -> None:

@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.kind, pytest.mark.timeout(1800)]
 ROOT = Path(__file__).resolve().parents[2]
 # Few, so that a training takes a minute or two, and of every part.
 RECORDINGS = ("train-1", "validation-21", "test-12")
-LINES = {"tcp": 8000, "http": 12000}
+LINES = 2000
+"""Lines that are sent over TCP at a time."""
 VICTIMS = {"detector": "default", "ingest": "default", "operator": "logwarden", "collector": "default"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _OURS = ("logwarden.dev/owner-kind", "app.kubernetes.io/part-of=logwarden,!logwarden.dev/owner-kind")
@@ -101,14 +102,13 @@ def _serves(world: World, revision: str) -> bool:
 
 def test_no_line_is_lost_while_pods_are_killed(world: World) -> None:
     eventually(lambda: len(world.ready("ingest")) == 2, "both HTTP endpoints are ready")
-    stream = world.sending("http", LINES["http"], 150.0)
+    stream = world.sending("http", 150.0)
     received = 0
     for victim, namespace in VICTIMS.items():
-        received += _send_and_wait(world, LINES["tcp"] // len(VICTIMS))
+        received += _send_and_wait(world, LINES)
         killed = world.kill(victim, namespace)
         world.timeline.mark(f"killed, and another one ready: {killed}")
-    assert stream.runs, "the lines of HTTP were all sent before the last pod was killed: send more"
-    retries = stream.finish()["retries"]
+    retries = stream.finish()
     world.timeline.mark(f"{sum(world.sent.values())} numbered lines sent, {retries} requests tried again")
     assert received == world.sent["tcp"], "the collector's own count"
     _account(world)
@@ -149,6 +149,43 @@ def _balance(world: World) -> dict[str, int] | None:
     counted = sum(world.stored().values())
     after = world.count()[TOPIC]
     return after if before["messages"] <= counted <= after["messages"] else None
+
+
+def test_lines_wait_while_kafka_is_away(world: World) -> None:
+    kafka = ("--namespace", "logwarden-demo", "scale", "statefulset/kafka")
+    world.cluster.kubectl(*kafka, "--replicas=0")
+    eventually(lambda: not _kafka_pods(world), "Kafka is gone")
+    stream = world.sending("http", 100.0)
+    assert _send_and_wait(world, LINES) == LINES
+    world.cluster.kubectl(*kafka, "--replicas=1")
+    world.timeline.mark("Kafka was away")
+    assert stream.finish() > 0, "HTTP answers with success while Kafka is away"
+    _account(world)
+
+
+def test_the_node_may_restart_its_container_runtime(world: World) -> None:
+    before = {component: world.ready(component) for component in ("collector", "detector", "ingest")}
+    world.cluster.on_node("systemctl", "restart", "containerd")
+    world.timeline.mark("containerd restarted")
+    _send_and_wait(world, LINES)
+    _account(world)
+    assert {component: world.ready(component) for component in before} == before
+
+
+def test_an_upgrade_of_the_chart_interrupts_nothing(world: World) -> None:
+    before = {component: world.ready(component) for component in ("collector", "detector", "ingest")}
+    stream = world.sending("http", 100.0)
+    upgrade = ("upgrade", "logwarden", "charts/logwarden", "--namespace", "logwarden", "--reuse-values")
+    world.cluster.helm(*upgrade, "--set", "operator.logLevel=debug", "--wait", "--timeout", "180s")
+    world.timeline.mark("chart upgraded")
+    assert stream.finish() == 0, "requests that were tried again"
+    _account(world)
+    assert {component: world.ready(component) for component in before} == before
+
+
+def _kafka_pods(world: World) -> list[str]:
+    where = ("get", "pods", "--namespace", "logwarden-demo", "--selector", "app=kafka", "--output", "name")
+    return world.cluster.kubectl(*where).split()
 
 
 def test_deleting_both_leaves_nothing(world: World) -> None:

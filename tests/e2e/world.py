@@ -16,6 +16,8 @@ from tests.services.kind import KindCluster
 IN_POD = Path(__file__).with_name("in_pod.py").read_text()
 SERVERS = "kafka.logwarden-demo.svc:9092"
 TOPIC, DEAD_LETTERS = "netlogs-raw", "netlogs-raw.dlq"
+_PART = 2000
+"""Lines that are sent by one command in the pod."""
 ADDRESS = {"tcp": "campus-collector.default.svc:5514", "http": "http://campus-ingest.default.svc:8080/v1/logs"}
 
 
@@ -66,9 +68,9 @@ class World:
         first, self.sent[way] = self.sent[way], self.sent[way] + lines
         return self.in_pod(way, ADDRESS[way], str(first), str(self.sent[way]), str(rate))
 
-    def sending(self, way: str, lines: int, rate: float) -> Stream:
-        """Send the next numbered lines while other things happen."""
-        return Stream(lambda: self.send(way, lines, rate))
+    def sending(self, way: str, rate: float) -> Stream:
+        """Send numbered lines while other things happen, until told to finish."""
+        return Stream(lambda: self.send(way, _PART, rate))
 
     def count(self) -> dict[str, dict[str, int]]:
         """Return what Kafka holds."""
@@ -105,30 +107,28 @@ class World:
 
 
 class Stream:
-    """Lines that are being sent."""
+    """Lines that are being sent, part after part, until it is told to finish."""
 
-    def __init__(self, send: Callable[[], dict[str, Any]]) -> None:
-        self._result: dict[str, Any] | None = None
+    def __init__(self, send_part: Callable[[], dict[str, Any]]) -> None:
+        self._send_part = send_part
+        self._retries = 0
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, args=(send,))
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    @property
-    def runs(self) -> bool:
-        """Whether there is more to send."""
-        return self._thread.is_alive()
-
-    def finish(self) -> dict[str, Any]:
-        """Wait for the end, and return what the sender says."""
+    def finish(self) -> int:
+        """Wait for the end of the last part, and return how many requests were tried again."""
+        self._enough.set()
         self._thread.join()
         if self._error is not None:
             raise self._error
-        assert self._result is not None
-        return self._result
+        return self._retries
 
-    def _run(self, send: Callable[[], dict[str, Any]]) -> None:
+    def _run(self) -> None:
         try:
-            self._result = send()
+            while not self._enough.is_set():
+                self._retries += self._send_part()["retries"]
         except (AssertionError, subprocess.SubprocessError, ValueError) as error:
             self._error = error
 

@@ -112,6 +112,10 @@ class KindCluster:
         where = ("--namespace", "logwarden-demo", "exec", "statefulset/postgres")
         return self.kubectl(*where, "--", "sh", "-c", command, statement).strip()
 
+    def on_node(self, *command: str) -> str:
+        """Run a command on the node."""
+        return self._run("docker", "exec", f"{self.name}-control-plane", *command)
+
     def port(self, port: int, protocol: str = "tcp") -> int:
         """Return the port of this machine that leads to a port of the node."""
         listed = self._run("docker", "port", f"{self.name}-control-plane", f"{port}/{protocol}")
