@@ -1,10 +1,11 @@
 """Runs in a pod of the cluster: sends numbered lines, and reads Kafka to the end to find them again.
 
-    python - tcp HOST:PORT FIRST LAST RATE
-    python - http URL FIRST LAST RATE
-    python - count SERVERS TOPIC...
+    python - RUN tcp HOST:PORT FIRST LAST RATE
+    python - RUN http URL FIRST LAST RATE
+    python - RUN count SERVERS TOPIC...
 
-Every thousandth line is one that cannot be read, and has to become a dead letter.
+RUN is a word by which the lines of one run are known. Every thousandth line is one that cannot be read, and has to
+become a dead letter.
 """
 
 from __future__ import annotations
@@ -23,13 +24,14 @@ _BROKEN_EVERY = 1000
 _BATCH = 100
 _RETRY_SECONDS = 0.5
 _PATIENCE = 300.0
-_NUMBERED = re.compile(rb"numbered line (\d+) of (tcp|http)")
+_RUN = sys.argv[1]
+_NUMBERED = re.compile(rf"numbered line (\d+) of (tcp|http) in {_RUN}".encode())
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{64,}")
 
 
 def line(number: int, way: str) -> bytes:
     """Return a line, or something that is mostly control characters."""
-    text = f"numbered line {number} of {way}"
+    text = f"numbered line {number} of {way} in {_RUN}"
     if number % _BROKEN_EVERY == 0:
         return text.encode() + b"\x01" * 200
     stamp = time.strftime("%b %e %H:%M:%S", time.gmtime())
@@ -125,4 +127,4 @@ def main(what: str, where: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[2:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import threading
 import time
@@ -49,6 +50,7 @@ class World:
         self.cluster = cluster
         self.timeline = Timeline()
         self.sent = {"tcp": 0, "http": 0}
+        self._run = secrets.token_hex(4)
 
     def start_sender(self) -> None:
         """Make the pod from which lines are sent."""
@@ -59,7 +61,7 @@ class World:
     def in_pod(self, *arguments: str, seconds: float = 400) -> dict[str, Any]:
         """Run in_pod.py there, and return what it says."""
         where = ("--namespace", "logwarden-demo", "exec", "--stdin", "sender", "--")
-        said = self.cluster.kubectl(*where, "python", "-", *arguments, given=IN_POD, seconds=seconds)
+        said = self.cluster.kubectl(*where, "python", "-", self._run, *arguments, given=IN_POD, seconds=seconds)
         found: dict[str, Any] = json.loads(said)
         return found
 
@@ -114,7 +116,7 @@ class Stream:
         self._retries = 0
         self._error: BaseException | None = None
         self._enough = threading.Event()
-        self._thread = threading.Thread(target=self._run)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def finish(self) -> int:
