@@ -61,9 +61,9 @@ demo: ## Replay a recorded day of the lab to the pipeline of examples/cluster.ya
 ##@ Develop
 
 .PHONY: test
-test: .venv/.dev ## Run all tests; on Debian as root, install the programs they need first
+test: .venv/.dev ## Run all tests but those of make e2e; on Debian as root, install the programs they need first
 	sh scripts/system-packages.sh
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) --ignore tests/e2e $(ARGS)
 
 .PHONY: e2e
 e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline at the end (10 minutes)
@@ -72,7 +72,7 @@ e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
-	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster and not kind" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster" --ignore tests/e2e $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## Check style, types, layers and generated files

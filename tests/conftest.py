@@ -115,6 +115,8 @@ SUITES: dict[str, Callable[[], str | None]] = {
     "kind": _kind_lacks,
 }
 
+OF_THEIR_OWN = {"kind": "make e2e"}
+"""Suites that a whole run leaves to a command of their own: they build images and want a machine for themselves."""
 
 # By suite the name of the process that runs its tests; without a name it is that of the test's file.
 _TOGETHER = {
@@ -179,7 +181,7 @@ class SuiteTable:
 
     def left_out(self) -> list[str]:
         """Suites of which no test ran: those met in a narrowed run, all of them in a whole one."""
-        expected = ["unit", *SUITES] if self.whole else list(self.outcomes)
+        expected = ["unit", *(name for name in SUITES if name not in OF_THEIR_OWN)] if self.whole else self.outcomes
         return [name for name in expected if not (self.outcomes[name]["passed"] or self.outcomes[name]["failed"])]
 
     @pytest.hookimpl(tryfirst=True)
@@ -197,6 +199,9 @@ class SuiteTable:
             state = f"left out: {_lack(name) or 'none of its tests ran'}" if name in left_out else "ran"
             numbers = ", ".join(f"{counts[kind]} {kind}" for kind in ("passed", "failed", "skipped") if counts[kind])
             terminalreporter.write_line(f"{name:<8} {numbers or 'no tests':<36} {state}")
+        if self.whole:
+            for name, command in OF_THEIR_OWN.items():
+                terminalreporter.write_line(f"{name:<8} {'not part of this run':<36} {command}")
         if self.shared_data_skips:
             terminalreporter.write_line(f"{self.shared_data_skips} tests need public data sets that are not here")
         if self.in_ci and left_out:

@@ -26,9 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m logwarden_operator", description="The Logwarden operator.")
     parser.add_argument("--settings", type=Path, help="YAML file with the settings (default: those of a trial)")
     parser.add_argument("--port", type=int, default=8080, help="port of /metrics and /healthz (default: 8080)")
-    parser.add_argument(
-        "--pod", metavar="NAME/UID", help="the pod this is: its own objects go with it"
-    )
+    parser.add_argument("--pod", metavar="NAME/UID", help="the pod this is: its own objects go with it")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning"], help="default: info")
     options = parser.parse_args()
     logging.basicConfig(level=options.log_level.upper(), format=_FORMAT, stream=sys.stderr)

@@ -76,9 +76,7 @@ def test_a_kafka_out_of_reach_is_named(narrow: Operator) -> None:
 def test_its_heartbeat_comes_back(narrow: Operator) -> None:
     heartbeat = narrow.server.get("cm", "logwarden-operator-heartbeat", "-n", "mine")
     (owner,) = heartbeat["metadata"]["ownerReferences"]
-    assert (
-        f"{owner['kind']} {owner['name']}/{owner['uid']}" == f"Pod {OPERATOR_POD}"
-    )  # it goes with it
+    assert f"{owner['kind']} {owner['name']}/{owner['uid']}" == f"Pod {OPERATOR_POD}"  # it goes with it
     assert narrow.get("/healthz") == "ok\n"
     assert "forbidden" not in narrow.log.lower()
     assert "Traceback" not in narrow.log

@@ -94,7 +94,6 @@ def test_a_store_with_the_first_tables_is_brought_up_to_date_and_searched(url: s
         "10.0.1.7",
         "10.0.1.",
         "192.168.3",
-        "10.0",
         "1e10deadbeef",
         "3e8a",
         "0x1f",

@@ -163,6 +163,7 @@ class _Pipeline:
         self._model = load(revision)
         self._handoff = self._open_handoff()
         self._replay = self._open_replay(recording)
+        self._replaying = _tell(self._replay)  # what is about to be replayed; a fast replay is over when it is told
         self._listeners = [
             self._listener(endpoint, sock, tokens, tls.get(endpoint.name)) for endpoint, sock in self._bound
         ]
@@ -367,7 +368,7 @@ class _Pipeline:
             endpoints=[self._page, *shown] if self._page is not None else shown,
             commands=[command for command in self._commands if command],
             store=self._store.url.removeprefix("sqlite:///"),
-            replaying=_tell(self._replay),
+            replaying=self._replaying,
         )
 
 
