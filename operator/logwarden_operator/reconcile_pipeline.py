@@ -26,7 +26,8 @@ from logwarden_operator.revisions import Pointer, PointerDamagedError, pointer_n
 from logwarden_operator.rollout import SELECTED, held_condition, rollout
 from logwarden_operator.sync import ChildRefusedError, bring_about, key, observe
 
-_UNWATCHED = {"SecretMissing", "StrimziMissing", "PointerDamaged"}
+# Strimzi's objects are watched, but only some time after their kinds have come, and what they say first may be missed.
+_UNWATCHED = {"SecretMissing", "StrimziMissing", "WaitingForStrimzi", "PointerDamaged"}
 _PASSING = {"Progressing", "NotCreated", "Checking", "WaitingForStrimzi", "ModelNotReady"}
 _GONE = (403, 404)
 
