@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from logwarden.kafka.envelope import Line, decode, decode_good, encode
+from logwarden.kafka.envelope import Line, decode, decode_complete, encode
 from logwarden.sources.base import MAX_LINE_BYTES
 
 WRITTEN = 1_795_615_200.0
@@ -18,18 +18,24 @@ def read(value: bytes | None, key: bytes | None = b"10.0.0.9") -> Line:
     return decode(value, key=key, written=WRITTEN)
 
 
+def read_fast(value: bytes) -> Line | None:
+    """What the fast way makes of a value, as the slow one would return it."""
+    line = decode_complete(value)
+    return line and Line(line.text, line.received, line.peer, line.listener, line.reason, line.late)
+
+
 @given(st.binary(max_size=300), st.floats(0, 4e9), st.sampled_from(["", "10.0.0.9", "fe80::1%eth0"]))
 def test_every_line_comes_back_as_it_was(line: bytes, received: float, peer: str) -> None:
     value = encode(line, received=received, peer=peer, listener="udp")
     expected = Line(line.decode("utf-8", "surrogateescape"), received, peer, "udp", "")
     assert read(value, key=None) == expected
-    assert decode_good(value) in (expected, None)
-    assert decode_good(encode(b"plain", received=5.0, peer="p", listener="udp")) == Line("plain", 5.0, "p", "udp", "")
+    assert read_fast(value) in (expected, None)
+    assert read_fast(encode(b"plain", received=5.0, peer="p", listener="udp")) == Line("plain", 5.0, "p", "udp", "")
 
 
 def test_a_line_that_may_be_late_says_so() -> None:
     value = encode(b"plain", received=5.0, peer="p", listener="http", late=True)
-    assert decode_good(value) == read(value) == Line("plain", 5.0, "p", "http", "", late=True)
+    assert read_fast(value) == read(value) == Line("plain", 5.0, "p", "http", "", late=True)
 
 
 def test_a_raw_line_takes_sender_and_time_from_the_message() -> None:
@@ -69,7 +75,7 @@ def test_a_short_envelope_is_enough() -> None:
 )
 def test_what_cannot_be_read_has_a_reason_and_keeps_what_was_found(value: bytes | None, reason: str) -> None:
     line = read(value)
-    assert decode_good(value) is None
+    assert decode_complete(value) is None
     assert reason in line.reason
     assert line.text == (value or b"").decode()
     assert (line.received, line.peer) == (WRITTEN, "10.0.0.9")
@@ -77,8 +83,7 @@ def test_what_cannot_be_read_has_a_reason_and_keeps_what_was_found(value: bytes 
 
 def test_a_reason_of_the_collector_is_handed_on() -> None:
     value = encode(b"half", received=5.0, peer="p", listener="tcp", reason="connection closed")
-    assert decode_good(value) is None
-    assert read(value) == Line("half", 5.0, "p", "tcp", "connection closed")
+    assert read_fast(value) == read(value) == Line("half", 5.0, "p", "tcp", "connection closed")
 
 
 @pytest.mark.parametrize("letter", [b"a", b"\0", b"\xff", "ä".encode(), "😀".encode()])

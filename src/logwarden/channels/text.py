@@ -41,6 +41,8 @@ class TextChannel:
         self._usual: frozenset[int] = frozenset()
         # Known templates whose loss is normal: most units hold nothing else, and need no look at each line.
         self._ordinary: set[int] = set()
+        # By identity, the units prepared last, and what the model reads of them.
+        self._prepared: dict[int, tuple[Unit, tuple[list[int], str]]] = {}
         # The model can judge only the language it was taught: programs that training did not know are not its business.
         self._apps = {text.partition(":")[0] for text in templates.known.values()}
 
@@ -59,7 +61,8 @@ class TextChannel:
         """Score in one batch what the cache lacks."""
         lines = {template for unit in units for template in unit.counts} - self._ordinary
         self._scores.losses.prepare(self._text(template) for template in lines if self._knows(template))
-        self._scores.probabilities.prepare(filter(None, (self._read(unit)[1] for unit in units)))
+        self._prepared = {id(unit): (unit, self._unusual(unit)) for unit in units}
+        self._scores.probabilities.prepare(text for _, (_, text) in self._prepared.values() if text)
 
     def read(self, unit: Unit) -> Reading:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
@@ -102,6 +105,10 @@ class TextChannel:
             yield Finding(EvidenceKind.MODEL_VERDICT, _log_odds(probability) - _log_odds(_LEAST), facts, unusual[0])
 
     def _read(self, unit: Unit) -> tuple[list[int], str]:
+        prepared = self._prepared.get(id(unit))
+        return self._unusual(unit) if prepared is None else prepared[1]
+
+    def _unusual(self, unit: Unit) -> tuple[list[int], str]:
         """Return the unusual templates of a unit that the model can judge, and what it reads of them."""
         if self._usual.issuperset(unit.counts):
             return [], ""

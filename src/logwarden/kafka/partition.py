@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from operator import attrgetter
 
 from confluent_kafka import KafkaError, Message
 
 from logwarden.events import Batch
-from logwarden.kafka.envelope import Line, decode, decode_good, encode
+from logwarden.kafka.envelope import Line, decode, decode_complete, encode
 from logwarden.outcome import RejectedLine
 from logwarden.privacy import Privacy
 from logwarden.sources.base import KEPT_OF_REJECTED, Item, Malformed, Tick
@@ -44,6 +45,7 @@ class PartitionSource:
         """Offset behind what was consumed."""
         self._stream = stream
         self._privacy = privacy
+        self._decode_complete = decode_complete if privacy is None else _read_nothing
         self._clock = self._last_line = 0.0
         self._items: list[Item] = []
         self._kept: list[tuple[int, Sequence[Message]]] = []  # with the offset behind them
@@ -60,25 +62,29 @@ class PartitionSource:
 
     def feed(self, messages: Sequence[Message]) -> None:
         """Take messages of this partition, in order; marks of its end among them."""
-        lines: list[tuple[int, Line]] = []
+        offsets: list[int] = []
+        lines: list[Line] = []
         latest = time.time() + _AHEAD
+        place, read = self.place, self._decode_complete
         for message in messages:
             offset = message.offset() or 0
             error = message.error()
             if error is not None:
                 if error.code() == KafkaError._PARTITION_EOF:  # it may stand behind marks of transactions
-                    self.place = max(self.place, offset)
+                    place = max(place, offset)
                 continue
-            if offset < self.place:  # fetched twice, when the partition went away and came back at once
+            if offset < place:  # fetched twice, when the partition went away and came back at once
                 continue
-            line = self._line(message)
+            line = read(message.value()) or self._line(message)
             if line.received > latest:
-                line = line._replace(received=min(_written(message), latest))
-            lines.append((offset, line))
-            self.place = offset + 1
+                line.received = min(_written(message), latest)
+            offsets.append(offset)
+            lines.append(line)
+            place = offset + 1
+        self.place = place
         if lines:
-            self._kept.append((self.place, messages))
-            self._cut(lines)
+            self._kept.append((place, messages))
+            self._cut(offsets, lines)
 
     def pass_time(self, end: int, asked: float) -> None:
         """Let the clock go on if there was nothing behind what was consumed when ``end`` was asked for.
@@ -106,13 +112,11 @@ class PartitionSource:
     # ------------------------------------------------------------------ reading
 
     def _line(self, message: Message) -> Line:
-        value = message.value()
-        line = decode_good(value) or decode(value, key=message.key(), written=_written(message))
+        line = decode(message.value(), key=message.key(), written=_written(message))
         if (privacy := self._privacy) is None:
             return line
-        return line._replace(
-            text=privacy.text(line.text), peer=privacy.text(line.peer), reason=privacy.text(line.reason)
-        )
+        line.text, line.peer, line.reason = map(privacy.text, (line.text, line.peer, line.reason))
+        return line
 
     def _masked(self, message: Message, privacy: Privacy) -> Message:
         """Return a message with what is left of its line, in an envelope of ours."""
@@ -136,36 +140,50 @@ class PartitionSource:
 
     # ------------------------------------------------------------------ cutting
 
-    def _cut(self, lines: list[tuple[int, Line]]) -> None:
+    def _cut(self, offsets: list[int], lines: list[Line]) -> None:
         """Cut into batches of lines that came the same way, ticks, and what cannot be read."""
+        if self._add_whole(offsets, lines):
+            return
         start = 0
-        for i, (_, line) in enumerate(lines):
+        for i, line in enumerate(lines):
             jumps = line.received - self._clock > TICK_SECONDS and self._clock
-            if i > start and (jumps or line.reason or _way(line) != _way(lines[start][1])):
-                self._add(lines[start:i])
+            if i > start and (jumps or line.reason or _way(line) != _way(lines[start])):
+                self._add(offsets[start:i], lines[start:i])
                 start = i
             if jumps:
                 self._tick_until(min(line.received, self._clock + _HORIZON))
             if line.received > self._clock:
                 self._clock = self._last_line = line.received
             if line.reason:
-                self._reject(*lines[i])
+                self._reject(offsets[i], line)
                 start = i + 1
-        self._add(lines[start:])
+        if start < len(lines):
+            self._add(offsets[start:], lines[start:])
 
-    def _add(self, lines: list[tuple[int, Line]]) -> None:
-        if lines:
-            self._items.append(
-                Batch(
-                    self._stream,
-                    [offset for offset, _ in lines],
-                    [line.text for _, line in lines],
-                    [line.received for _, line in lines],
-                    [line.peer for _, line in lines],
-                    lines[0][1].listener or None,
-                    late=lines[0][1].late,
-                )
+    def _add_whole(self, offsets: list[int], lines: list[Line]) -> bool:
+        """Add all lines as one batch if nothing cuts them: the common case, without a look at each line."""
+        latest = max([line.received for line in lines])
+        if not self._clock or latest - self._clock > TICK_SECONDS:
+            return False
+        if len(set(map(_way, lines))) > 1 or any(map(_reason, lines)):
+            return False
+        self._add(offsets, lines)
+        if latest > self._clock:
+            self._clock = self._last_line = latest
+        return True
+
+    def _add(self, offsets: list[int], lines: list[Line]) -> None:
+        self._items.append(
+            Batch(
+                self._stream,
+                offsets,
+                [line.text for line in lines],
+                [line.received for line in lines],
+                [line.peer for line in lines],
+                lines[0].listener or None,
+                late=lines[0].late,
             )
+        )
 
     def _reject(self, offset: int, line: Line) -> None:
         rejected = RejectedLine(
@@ -181,8 +199,12 @@ class PartitionSource:
             self._items.append(Tick(self._clock))
 
 
-def _way(line: Line) -> tuple[str, bool]:
-    return line.listener, line.late
+def _read_nothing(value: bytes | None) -> Line | None:
+    return None
+
+
+_way = attrgetter("listener", "late")
+_reason = attrgetter("reason")
 
 
 def _written(message: Message) -> float:

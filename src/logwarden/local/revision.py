@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -14,6 +15,7 @@ from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.revisions import BUILTIN, Registry, Revision, open_revision
 
 _POLL_SECONDS = 3.0
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000
 _log = logging.getLogger(__name__)
 
 
@@ -40,8 +42,16 @@ def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
 
 
 def load(revision: Revision) -> DetectionModel:
-    """Load a revision for detection on this machine."""
-    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))
+    """Load a revision for detection on this machine, in a process whose main work that is.
+
+    The many small objects of a revision stay for good. The garbage collector is told not to look through them again
+    and again, and to come less often while lines pass: it took an eighth of the time of a line.
+    """
+    model = DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    return model
 
 
 class RevisionWatch:

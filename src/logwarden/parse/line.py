@@ -25,6 +25,8 @@ _COUNTER: Final = '[meta sequenceId="'
 # Others may take the time from their message.
 _TIMED_BY_HEADER: Final = frozenset(("rfc3164", "rfc5424", "frr", "junos"))
 
+_SECONDS_AND_SPACE: Final = {f"{text} ": second for text, second in SECONDS.items()}
+
 _Value = TypeVar("_Value")
 _new = tuple.__new__
 
@@ -41,6 +43,8 @@ class LineParser:
     def __init__(self, timezone: tzinfo = UTC) -> None:
         self._clock = Clock(timezone)
         self._minutes = self._clock.minutes
+        # Unix seconds of minutes with the priority in front of them (``<13>Mar  1 00:00``).
+        self._heads: dict[str, float] = {}
         self._hosts: dict[str, None] = {}
         # Of tags seen before (``sshd[7]:``): format, app, process id; and of their names alone: format, app.
         self._tags: dict[str, tuple[str, str, str]] = {}
@@ -84,15 +88,19 @@ class LineParser:
         if received is None or len(text) > _LONGEST_SPLIT:
             return None
         start = text.find(">", 2, 5) + 1
-        if text[:start] not in PRIORITIES:
-            return None
-        minute = self._minutes.get(text[start : start + 12])
-        if minute is not None:
-            second, rest = SECONDS.get(text[start + 12 : start + 15]), text[start + 15 :]
-            if second is None or rest[:1] != " " or not -HALF_YEAR < minute + second - received < HALF_YEAR:
+        head = text[: start + 12]
+        minute = self._heads.get(head)
+        if minute is None:
+            if text[:start] not in PRIORITIES:
                 return None
-            return minute + second, rest
-        return self._split_rfc5424(text[start:]) if text[start : start + 2] == "1 " else None
+            minute = self._minutes.get(text[start : start + 12])
+            if minute is None:
+                return self._split_rfc5424(text[start:]) if text[start : start + 2] == "1 " else None
+            _remember(self._heads, head, minute)
+        second = _SECONDS_AND_SPACE.get(text[start + 12 : start + 16])
+        if second is None or not -HALF_YEAR < minute + second - received < HALF_YEAR:
+            return None
+        return minute + second, text[start + 15 :]
 
     def _split_rfc5424(self, body: str) -> tuple[float, str] | None:
         """Leaves out the counter that syslog-ng puts into every line, and with it the process id."""

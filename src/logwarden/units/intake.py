@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from logwarden.events import Batch, ParsedLine, Rejected
@@ -67,21 +67,30 @@ class Intake:
         This is the hot path: it runs for every line.
         """
         stream = self._stream(batch)
-        open_units, read = stream.open, self._read
-        add, addresses, clock = open_units.add, stream.addresses, stream.clock
+        open_units, split, known = stream.open, self.parser.split, self._known
+        add, clock = open_units.add, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
         late = batch.late
         closed = self._take_left_open()
-        activity: list[tuple[int, str]] = []
+        hosts: list[str] = []  # of the lines that are not rejected
+        moments: list[float] = []
+        rejected: list[int] = []
         self._forget_texts()
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
             # A stamp without a year is read as the one nearest to the line's arrival, or to the line before.
-            line = read(text, (clock.now or None) if arrival is None else arrival)
-            if isinstance(line, Rejected):
-                outcome.rejected.append(_rejected(batch, i, line.reason))
-                continue
-            stated, host, template = line
+            near = (clock.now or None) if arrival is None else arrival
+            parts = split(text, near)
+            if parts is not None and (repeated := known.get(parts[1])) is not None:
+                stated: float | None = parts[0]
+                host, template = repeated
+            else:
+                line = self._read(text, near, parts)
+                if isinstance(line, Rejected):
+                    outcome.rejected.append(_rejected(batch, i, line.reason))
+                    rejected.append(i)
+                    continue
+                stated, host, template = line
             host = host or (peers[i] if peers else "") or _UNKNOWN_HOST
             if arrival is None:
                 moment, stated = clock.place(stated), None
@@ -94,31 +103,33 @@ class Intake:
             units = add(host, moment, positions[i], text, template, stated)
             if units:
                 closed += units
-            if peers:
-                addresses[host] = peers[i]
-            activity.append((int(moment) // ACTIVITY_SECONDS, host))
-        outcome.lines += len(lines)
-        counted = Counter(activity).items()
+            hosts.append(host)
+            moments.append(moment)
+        if peers:
+            dropped = set(rejected)
+            kept = [peer for i, peer in enumerate(peers) if i not in dropped] if dropped else peers
+            stream.addresses.update(zip(hosts, kept, strict=True))
         if batch.listener:
-            stream.listeners.update((host, batch.listener) for (_, host), _ in counted)
-        outcome.activity += [Activity(slot * ACTIVITY_SECONDS, host, n) for (slot, host), n in counted]
+            stream.listeners.update(dict.fromkeys(hosts, batch.listener))
+        outcome.lines += len(lines)
+        outcome.activity += _activity(hosts, moments)
         return closed
 
-    def _read(self, text: str, received: float | None) -> tuple[float | None, str, int] | Rejected:
-        """Return the time that a line states, its host (empty: it names none) and its template."""
-        split = self.parser.split(text, received)
-        if split is not None:
-            known = self._known.get(split[1])
-            if known is not None:
-                return split[0], *known
+    def _read(
+        self, text: str, received: float | None, parts: tuple[float, str] | None
+    ) -> tuple[float | None, str, int] | Rejected:
+        """Parse a line: the time that it states, its host (empty: it names none) and its template.
+
+        ``parts`` is what :meth:`LineParser.split` makes of it; lines with the same rest need not be parsed again.
+        """
         line = self.parser.parse(text, received)
         if isinstance(line, Rejected):
             return line
         template = self._templates.id_of(line_text(line.app, line.message))
-        if split is not None and self.parser.repeats(line, *split):
+        if parts is not None and self.parser.repeats(line, *parts):
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
-            self._known[split[1]] = line.host, template
+            self._known[parts[1]] = line.host, template
         return line.time, line.host, template
 
     def _forget_texts(self) -> None:
@@ -201,6 +212,18 @@ class Intake:
             return restored
         self._left_open += restored.finish()
         return self._new(saved["stream"])
+
+
+def _activity(hosts: Sequence[str], moments: Sequence[float]) -> list[Activity]:
+    """Count lines by host and slot; most batches lie within one slot."""
+    if not moments:
+        return []
+    first, last = int(min(moments)) // ACTIVITY_SECONDS, int(max(moments)) // ACTIVITY_SECONDS
+    if first == last:
+        return [Activity(first * ACTIVITY_SECONDS, host, n) for host, n in Counter(hosts).items()]
+    slots = [int(moment) // ACTIVITY_SECONDS for moment in moments]
+    counted = Counter(zip(slots, hosts, strict=True))
+    return [Activity(slot * ACTIVITY_SECONDS, host, n) for (slot, host), n in counted.items()]
 
 
 def _rejected(batch: Batch, i: int, reason: str) -> RejectedLine:
