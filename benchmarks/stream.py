@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.detecting import PARTITIONS, SECONDS, detector
@@ -37,13 +38,16 @@ def kafka_to_store(recording: Path, model: str, lines: int, runs: int, seconds: 
             paced = through_syslog_ng(broker, model, list(repeat(recording, RATE)), folder, seconds)
         finally:
             broker.stop()
-    ours = sorted(one["lines_per_second"] for one, _ in pairs)[runs // 2]
-    raw = sorted(one["lines_per_second"] for _, one in pairs)[runs // 2]
+    ours = median(one["lines_per_second"] for one, _ in pairs)
+    warm = median(one["lines_per_second_when_warm"] for one, _ in pairs)
+    raw = median(one["lines_per_second"] for _, one in pairs)
     return {
         "lines": lines,
         "kafka_to_store_lines_per_second": ours,
+        "kafka_to_store_lines_per_second_when_warm": warm,
         "raw_consume_lines_per_second": raw,
         "ratio": round(ours / raw, 3),
+        "ratio_when_warm": round(warm / raw, 3),
         **paced,
         "detector_rss_mib": max(one["peak_mib"] for one, _ in pairs),
         "cache_hit_rate": pairs[0][0]["cache_hit_rate"],
@@ -72,13 +76,18 @@ def _fill(broker: Broker, topic: str, traffic: Iterator[Received], lines: int) -
 
 
 def _through(broker: Broker, topic: str, model: str, store: Path, lines: int) -> Values:
-    """Let a new detector read the topic; the rate is that from the first commit to the last."""
+    """Let a new detector read the topic; the rate is that from the first commit to the last.
+
+    The language model reads most texts in the first half: the rate of the second half is that of repeated traffic.
+    """
     with detector(broker.bootstrap_servers, topic, model, store) as running:
         began, first = running.wait(1)
+        half, middle = running.wait(lines // 2)
         ended, _ = running.wait(lines)
         metrics = running.metrics()
         return {
             "lines_per_second": round((lines - first) / (ended - began)),
+            "lines_per_second_when_warm": round((lines - middle) / (ended - half)),
             "peak_mib": round(running.peak_mib()),
             "cache_hit_rate": round(metrics['logwarden_score_cache_hit_ratio{pipeline="bench"}'], 5),
         }

@@ -23,7 +23,15 @@ done
 find "$site" -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.hpp' -delete
 
 if [ "$extra" = dashboard ]; then
-    rm -rf "$site"/pydeck
+    # Charts and file formats that no page uses.
+    rm -rf "$site"/pydeck share/jupyter
+    for name in PlotlyChart DeckGlJsonChart EChartsChart; do
+        rm -f "$site"/streamlit/static/static/js/"$name".*.js
+    done
+    for name in parquet parquet_encryption dataset dataset_parquet dataset_parquet_encryption dataset_orc orc substrait; do
+        rm -f "$site"/pyarrow/_"$name".*.so
+    done
+    rm -f "$site"/pyarrow/libparquet.so* "$site"/pyarrow/libarrow_dataset.so* "$site"/pyarrow/libarrow_substrait.so*
 fi
 if [ "${GPU:-yes}" = no ]; then
     rm -rf "$site"/triton "$site"/torch/include "$site"/torch/lib/libtorch_cuda_linalg.so
