@@ -27,7 +27,7 @@ def kafka_to_store(recording: Path, model: str, lines: int, runs: int, seconds: 
     """Return the values of the benchmark; see benchmarks/README.md."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        broker = Broker(folder / "kafka")
+        broker = Broker(folder / "kafka", measured=True)
         broker.start()
         try:
             _fill(broker, "repeated", repeat(recording, lines), lines)

@@ -10,6 +10,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -20,6 +21,10 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.services.kafka import Broker
+
+# Tests start hundreds of processes. Where the environment forbids byte code, each would compile all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -121,8 +126,8 @@ OF_THEIR_OWN = {"kind": "make e2e"}
 # By suite the name of the process that runs its tests; without a name it is that of the test's file.
 _TOGETHER = {
     "lab": "lab",
-    "kafka": "kafka",
-    "syslog": "kafka",
+    "kafka": "",
+    "syslog": "",
     "postgres": "postgres",
     "cluster": "cluster",
     "kind": "kind",
@@ -145,8 +150,8 @@ def _suites_of(item: pytest.Item) -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give every test its suite, and keep together in one process what should not run side by side.
 
-    The lab's tests share the machine's namespaces, others a broker, a database or an API server. Those of a browser or
-    of training share, file by file, what takes long to make.
+    The lab's tests share the machine's namespaces, others a database or an API server. Those of a browser, of training
+    or with Kafka share, file by file, what takes long to make. A broker starts in seconds: each process has its own.
     """
     for item in items:
         suites = _suites_of(item)

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from logwarden.cli import root
 from logwarden.revisions import open_revision, write_revision
 from logwarden.store import Store
 
@@ -27,23 +28,48 @@ SECONDS = 120.0
 GOOD = "<13>Oct 11 22:14:15 r1 app: hello"
 
 
-def logwarden(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "logwarden", *map(str, arguments)]
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Refusal = Callable[..., str]
+
+
+@pytest.fixture
+def logwarden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command line in the test's folder, in this process: there are many, and most of each would be its start."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOGWARDEN_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capsys.readouterr()
+        code = root.run([*arguments])
+        return subprocess.CompletedProcess(arguments, code, *capsys.readouterr())
+
+    return run
+
+
+def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line as a process of its own."""
+    command = [sys.executable, "-m", "logwarden", *arguments]
     environment = os.environ | {"LOGWARDEN_DATA_DIR": str(folder / "data"), "COLUMNS": "300"}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS
     )
 
 
-def refusal(folder: Path, *arguments: object) -> str:
+@pytest.fixture
+def refusal(logwarden: Run) -> Refusal:
     """Run a command that must fail; return what it says: one line, or a line for each of several mistakes."""
-    done = logwarden(folder, *arguments)
-    assert done.returncode in (1, 2), done
-    assert "Traceback" not in done.stderr + done.stdout
-    head, *more = done.stderr.strip().splitlines()
-    assert head.startswith("logwarden: error: ")
-    assert not more or re.fullmatch(r"logwarden: error: \d+ mistakes:", head), done.stderr
-    return done.stderr
+
+    def run(*arguments: str) -> str:
+        done = logwarden(*arguments)
+        assert done.returncode in (1, 2), done
+        assert "Traceback" not in done.stderr + done.stdout
+        head, *more = done.stderr.strip().splitlines()
+        assert head.startswith("logwarden: error: ")
+        assert not more or re.fullmatch(r"logwarden: error: \d+ mistakes:", head), done.stderr
+        return done.stderr
+
+    return run
 
 
 # ---------------------------------------------------------------------- YAML
@@ -103,9 +129,9 @@ YAML = {
 
 
 @pytest.mark.parametrize(("content", "words"), YAML.values(), ids=YAML)
-def test_yaml(tmp_path: Path, content: str | bytes, words: str) -> None:
+def test_yaml(tmp_path: Path, refusal: Refusal, content: str | bytes, words: str) -> None:
     (tmp_path / "p.yaml").write_bytes(content if isinstance(content, bytes) else content.encode())
-    message = refusal(tmp_path, "up", "-f", "p.yaml", "--check")
+    message = refusal("up", "-f", "p.yaml", "--check")
     assert "p.yaml" in message
     assert words in message
 
@@ -169,11 +195,11 @@ MODELS: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize(("damage", "words"), MODELS.values(), ids=MODELS)
-def test_model(tmp_path: Path, damage: Damage, words: str) -> None:
+def test_model(tmp_path: Path, refusal: Refusal, damage: Damage, words: str) -> None:
     (tmp_path / "good.log").write_text(GOOD + "\n")
     shutil.copytree(open_revision("builtin").path, tmp_path / "model")
     damage(tmp_path / "model")
-    assert words in refusal(tmp_path, "detect", "good.log", "--model", "./model")
+    assert words in refusal("detect", "good.log", "--model", "./model")
 
 
 @pytest.mark.parametrize(
@@ -184,9 +210,9 @@ def test_model(tmp_path: Path, damage: Damage, words: str) -> None:
         ("./good.log", "not a model revision"),
     ],
 )
-def test_model_reference(tmp_path: Path, reference: str, words: str) -> None:
+def test_model_reference(tmp_path: Path, refusal: Refusal, reference: str, words: str) -> None:
     (tmp_path / "good.log").write_text(GOOD + "\n")
-    assert words in refusal(tmp_path, "detect", "good.log", "--model", reference)
+    assert words in refusal("detect", "good.log", "--model", reference)
 
 
 # ---------------------------------------------------------------------- data
@@ -233,8 +259,9 @@ DATA: dict[str, tuple[Damage, tuple[str, ...], str]] = {
 
 @pytest.mark.parametrize(("prepare", "command", "words"), DATA.values(), ids=DATA)
 def test_data(tmp_path: Path, prepare: Damage, command: tuple[str, ...], words: str) -> None:
+    """Each in a process of its own: an input is read by threads and processes too, which have to end."""
     prepare(tmp_path)
-    done = logwarden(tmp_path, *command)
+    done = start(tmp_path, *command)
     assert done.returncode in (1, 2), done
     assert "Traceback" not in done.stderr + done.stdout
     errors = [line for line in done.stderr.splitlines() if line.startswith("logwarden: error: ")]
@@ -255,9 +282,9 @@ LINES = {
 
 
 @pytest.mark.parametrize(("line", "reason"), LINES.values(), ids=LINES)
-def test_syslog_line_of_a_file(tmp_path: Path, line: bytes, reason: str) -> None:
+def test_syslog_line_of_a_file(tmp_path: Path, logwarden: Run, line: bytes, reason: str) -> None:
     (tmp_path / "x.log").write_bytes(f"{GOOD}\n".encode() + line + f"{GOOD}\n".encode())
-    done = logwarden(tmp_path, "detect", "x.log", "--store", "s.db", "--summary", "-")
+    done = logwarden("detect", "x.log", "--store", "s.db", "--summary", "-")
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     counts = json.loads(done.stdout)

@@ -312,6 +312,7 @@ def test_a_full_buffer_slows_tcp_down_and_counts_what_it_drops_of_udp(start: Sta
             over_udp(udp, [b"u" * 1000] * 1000)
             time.sleep(0.1)
         assert collector.stats().dropped > 0
+    collector.kill()  # to shut down it would wait for the broker that is gone
 
 
 @pytest.mark.parametrize(("name", "number"), [case for case in CASES if case[1] == version()])

@@ -85,3 +85,9 @@ def test_missing_public_data_fails_nothing(project: Path, with_browser: str) -> 
 def test_the_last_line_is_the_summary_of_pytest(project: Path, with_browser: str) -> None:
     done = run(project, "-n", "1", "-m", "not lab", path=with_browser, ci="true")
     assert done.stdout.splitlines()[-1].strip("= ").startswith("2 passed, 1 skipped in ")
+
+
+def test_tests_of_a_group_run_in_one_process(project: Path, with_browser: str) -> None:
+    """pytest-xdist knows a group by the end of a test's id, which a newer pytest may not let it change."""
+    done = run(project, "-n", "1", "--dist", "loadgroup", "-v", "-m", "browser", path=with_browser, ci="")
+    assert "test_some.py::test_page@test_some.py" in done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -19,6 +20,8 @@ START_SECONDS = 180.0
 STOP_SECONDS = 30.0
 # Any fixed id: each broker has a cluster of its own.
 _CLUSTER = "bG9nd2FyZGVuLXRlc3RzMQ"
+# Most brokers live for seconds: Java's best compiler would cost more than it gives.
+_SHORT_LIVED = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
 def obstacle() -> str | None:
@@ -43,6 +46,8 @@ class Broker:
         Listeners beside the plain one: SASL_SSL, SSL.
     host, namespace
         Address for everything, and the network namespace that has it; loopback of this one by default.
+    measured
+        Whether its speed matters once it runs, and not how soon it does.
     """
 
     def __init__(
@@ -53,24 +58,28 @@ class Broker:
         *,
         host: str = "127.0.0.1",
         namespace: str | None = None,
+        measured: bool = False,
     ) -> None:
         self._folder = folder
         self._host = host
         self._inside = ["ip", "netns", "exec", namespace] if namespace is not None else []
+        self._java_options = () if measured else _SHORT_LIVED
         self.port, controller = free_port(), free_port()
         self.ports = {name: free_port() for name in protocols}
         self.bootstrap_servers = f"{host}:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self._config = folder / "server.properties"
+        self._classes = folder / "classes.jsa"
         self._config.write_text("\n".join([*self._properties(controller), *properties]) + "\n")
         self._run_tool("kafka.tools.StorageTool", "format", "--standalone", "-t", _CLUSTER, "-c", str(self._config))
 
     def start(self) -> None:
         """Start, and return when the broker answers."""
+        archive = [] if _class_archive().exists() else [f"-XX:ArchiveClassesAtExit={self._classes}"]
         with (self._folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._inside, *_java("-Xmx400m"), "kafka.Kafka", str(self._config)],
+                [*self._inside, *self._java("-Xmx400m", *archive), "kafka.Kafka", str(self._config)],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
@@ -103,6 +112,7 @@ class Broker:
             self._process.terminate()
         try:
             self._process.wait(STOP_SECONDS)
+            self._keep_classes()
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -152,13 +162,21 @@ class Broker:
         ]
 
     def _run_tool(self, *args: str) -> None:
-        done = subprocess.run([*_java("-Xmx200m"), *args], capture_output=True, text=True, check=False)
+        done = subprocess.run([*self._java("-Xmx200m"), *args], capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
 
+    def _java(self, *options: str) -> list[str]:
+        archive = _class_archive()
+        shared = [f"-XX:SharedArchiveFile={archive}"] if archive.exists() else []
+        return ["java", *options, *self._java_options, *shared, "-cp", f"{_jars()}/*"]
 
-def _java(heap: str) -> list[str]:
-    return ["java", heap, "-cp", f"{_jars()}/*"]
+    def _keep_classes(self) -> None:
+        """Put the archive of classes that this broker may have written at its end where the next ones look for it."""
+        if self._classes.exists():
+            part = _class_archive().with_suffix(f".{os.getpid()}")
+            shutil.move(self._classes, part)
+            part.rename(_class_archive())
 
 
 @cache
@@ -166,3 +184,12 @@ def _jars() -> Path | None:
     done = subprocess.run(["sh", "scripts/kafka.sh"], cwd=ROOT, capture_output=True, text=True, check=False)
     folder = done.stdout.strip()
     return Path(folder) if folder else None
+
+
+@cache
+def _class_archive() -> Path:
+    """Return where the classes of Kafka are kept, loaded and checked, for this Java: starting takes half as long."""
+    java, jars = shutil.which("java"), _jars()
+    assert java is not None
+    assert jars is not None
+    return jars / f"classes-{Path(java).resolve().stat().st_mtime_ns}.jsa"
