@@ -42,6 +42,15 @@ def test_keda_looks_at_the_group_of_the_detectors() -> None:
     assert trigger["metadata"]["consumerGroup"] == "logwarden-campus"
 
 
+def test_a_user_of_kafka_may_use_the_groups_of_its_own_pipeline_only() -> None:
+    user = next(child for child in children_of(FULL, available=ALL_CRDS) if child["kind"] == "KafkaUser")
+    groups = [one["resource"] for one in user["spec"]["authorization"]["acls"] if one["resource"]["type"] == "group"]
+    assert [(one["name"], one["patternType"]) for one in groups] == [
+        ("logwarden-campus", "literal"),
+        ("logwarden-campus-deadletters", "literal"),
+    ]
+
+
 def test_topics_beside_the_pipeline_go_with_it() -> None:
     text = FULL.replace(
         "strimzi: {cluster: main, namespace: kafka, user: {name: netops-campus}}", "strimzi: {cluster: main}"

@@ -454,6 +454,11 @@ class LogPipelineStatus(ResourceStatus):
     active_revision: str | None = Field(None, max_length=64, description="Revision with which detectors score.")
 
 
+def dead_letters_group(consumer_group: str) -> str:
+    """Return the consumer group of the tool that reads and replays dead letters, beside that of the detectors."""
+    return f"{consumer_group}-deadletters"
+
+
 class LogPipeline(Resource):
     """A pipeline: sources, Kafka topics, the model that watches, store and alerts."""
 
