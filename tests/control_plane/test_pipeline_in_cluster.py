@@ -21,7 +21,7 @@ from tests.control_plane.documents import (
     run_workloads,
     set_status,
 )
-from tests.control_plane.running import Object, Operator, condition, eventually
+from tests.control_plane.running import OPERATOR_POD, Object, Operator, condition, eventually
 from tests.services.apiserver import ApiServer
 
 pytestmark = pytest.mark.cluster
@@ -275,6 +275,12 @@ def test_an_object_of_somebody_else_is_never_taken_over(server: ApiServer, opera
     eventually(lambda: reason(server, namespace, "ConfigValid") == "NameTaken", "NameTaken", operator)
     assert "ConfigMap" in condition(pipeline(server, namespace), "ConfigValid")["message"]
     assert server.get("cm", "campus-detector", "-n", namespace)["data"] == {"resources.yaml": "mine"}
+
+
+def test_the_heartbeat_goes_with_the_pod_that_beats(server: ApiServer, operator: Operator) -> None:
+    heartbeat = eventually(lambda: server.get("cm", "logwarden-operator-heartbeat", "-n", "logwarden"), "it", operator)
+    (owner,) = heartbeat["metadata"]["ownerReferences"]
+    assert f"{owner['kind']} {owner['name']}/{owner['uid']}" == f"Pod {OPERATOR_POD}"
 
 
 @pytest.fixture
