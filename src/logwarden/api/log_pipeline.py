@@ -412,7 +412,9 @@ class AlertsSpec(Spec):
     webhooks: list[WebhookSpec] = Field(
         default_factory=list,
         max_length=8,
-        description="Addresses that are told by HTTP, each message until it is delivered.",
+        description="Addresses that are told by HTTP. Each message is sent until it is taken, as long as the detector "
+        "that found it runs: one that is killed forgets those that wait. Of more than 1,000 the oldest are given up, "
+        "as is one that is refused for good, such as with status 400.",
         json_schema_extra={"default": [], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 
