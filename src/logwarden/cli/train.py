@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from logwarden.cli.common import DataFormat, console, data_dir
+from logwarden.cli.running import MAX_PORT
 from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ logwarden train --data lab --base scratch --out ./revisions
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
 _OWN_THRESHOLDS = ("auto", "F1", "Quantile")
-_MAX_PORT = 65535
 
 
 class _Job(NamedTuple):
@@ -99,7 +99,7 @@ def command(
         int | None,
         typer.Option(
             min=0,
-            max=_MAX_PORT,
+            max=MAX_PORT,
             help="Port for /metrics, which tell how far it is; 0 takes a free one. Without it none is served.",
             show_default=False,
         ),
