@@ -482,6 +482,21 @@ class LogPipeline(Resource):
         """Consumer group of the detectors in Kafka."""
         return f"logwarden-{self.name}"
 
+    def check_masking(self) -> None:
+        """Refuse to trust that lines are masked at collection where this pipeline collects none.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``spec.privacy.at`` is Collection, and lines come from elsewhere or from nodes only.
+        """
+        collect, privacy = self.spec.collect, self.spec.privacy
+        if privacy.mask and privacy.at == "Collection" and not collect.http.enabled and not collect.syslog.listeners:
+            raise InvalidInputError(
+                "spec.privacy.at: found Collection, but nothing in spec.collect masks lines: set Detection, which "
+                "masks before any model, or collect by HTTP"
+            )
+
     def kafka_address(self, given: str | None = None) -> str:
         """Return the Kafka that was ``given``, or that of the pipeline.
 
