@@ -129,6 +129,21 @@ def test_training_reads_its_data_sets_where_they_are_mounted() -> None:
     assert mounts["/data/history"]["readOnly"] is True
 
 
+def test_a_training_sees_a_rollback_that_comes_while_it_runs() -> None:
+    """The kubelet brings changes of a ConfigMap to a mounted folder, never to a file that is mounted alone."""
+    job = next(child for child in children_of(FULL) if child["kind"] == "Job")
+    mounts = job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    (config,) = (one for one in mounts if one["name"] == "resources")
+    assert config == {"name": "resources", "mountPath": "/etc/logwarden", "readOnly": True}
+    assert [one for one in mounts if one["mountPath"].startswith("/etc/logwarden/")] == []
+
+
+def test_a_detector_has_time_to_bring_a_large_store_up_to_date() -> None:
+    (container,) = find(children_of(SMALL), "Deployment", "small-detector")["spec"]["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 1800
+
+
 def test_a_gpu_brings_its_limit_and_toleration() -> None:
     pod = next(child for child in children_of(SCHEDULED) if child["kind"] == "Job")["spec"]["template"]["spec"]
     assert pod["containers"][0]["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "16Gi"}

@@ -149,13 +149,14 @@ def command(
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
     screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
-    refusal = _refusal(promote, job.promotion, revision.manifest.metrics)
+    promotion = _promotion_now(file, job, say)
+    refusal = _refusal(promote, promotion, revision.manifest.metrics)
     if refusal is None:
         Registry(job.root).promote(revision.id)
         screen.print("it is the active revision now", markup=False)
     else:
         screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-    removed = remove_old_revisions(job.root, job.promotion, say) if job.promotion else []
+    removed = remove_old_revisions(job.root, promotion, say) if promotion else []
     if result is not None:
         _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
     if discard_work:
@@ -210,6 +211,17 @@ def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path |
     if model.spec.training.feedback.include:
         _tell_about_feedback()
     return _Job(plan, parts, root, model.spec.promotion)
+
+
+def _promotion_now(file: Path | None, job: _Job, say: Callable[[str], None]) -> PromotionSpec | None:
+    """Return what the document says of promotion now: it may have changed in the hours of a training."""
+    if file is None:
+        return job.promotion
+    try:
+        return _first_model(file).spec.promotion
+    except InvalidInputError as error:
+        say(f"spec.promotion is taken as it was when the training began: {error}")
+        return job.promotion
 
 
 def _first_model(file: Path) -> AnomalyModel:
