@@ -17,7 +17,10 @@ from logwarden_operator.workqueue import WorkQueue
 
 
 class App:
-    """Everything that lives as long as the operator."""
+    """Everything that lives as long as the operator.
+
+    ``pod`` is ``NAME/UID`` of the one it runs in, None outside of a cluster.
+    """
 
     def __init__(self, settings: Settings, port: int, pod: str | None = None) -> None:
         self.settings = settings
@@ -25,7 +28,8 @@ class App:
         self.environment = Environment(cluster, settings)
         self.watched = Watched()
         self.queue = WorkQueue(self._reconcile)
-        self.heartbeat = Heartbeat(cluster, settings.home, pod)
+        # An owner in another namespace does not exist there: the ConfigMap would be collected as garbage.
+        self.heartbeat = Heartbeat(cluster, settings.home, pod if settings.home == settings.namespace else None)
         self.audit = Audit(cluster, settings, self.watched, self.queue)
         self.counting = Counting(cluster, settings, self.environment.counts, self.queue)
         self.server = Server(self.heartbeat, port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
+from logwarden.errors import InvalidInputError
 from logwarden_operator.children.documents import claim_of
 from logwarden_operator.children.pods import GPU, METRICS_PORT
 from logwarden_operator.ownership import Child
@@ -29,7 +30,7 @@ def parse_model(raw: Child) -> AnomalyModel:
 
 
 def parse_pipeline(raw: Child) -> LogPipeline:
-    """Return a pipeline whose ports can be opened in its pods.
+    """Return a pipeline whose ports can be opened in its pods, and whose lines are masked where it says.
 
     Raises
     ------
@@ -41,6 +42,10 @@ def parse_pipeline(raw: Child) -> LogPipeline:
         if listener.port == METRICS_PORT and listener.transport != "UDP":
             field = f"spec.collect.syslog.listeners[{index}].port"
             raise InvalidSpecError(f"{field}: {METRICS_PORT} serves the collector's metrics: choose another port")
+    try:
+        pipeline.check_masking()
+    except InvalidInputError as error:
+        raise InvalidSpecError(str(error)) from None
     return pipeline
 
 

@@ -75,10 +75,15 @@ class Cluster:
         """Whether a Secret exists."""
         return await self.exists(SECRET, namespace, name)
 
-    async def list(self, kind: ApiKind, namespace: str | None, selector: str = "") -> list[Child]:
-        """Return the objects with the labels of ``selector``; none where the kind itself does not exist."""
+    async def list(self, kind: ApiKind, namespace: str | None, selector: str = "", *, name: str = "") -> list[Child]:
+        """Return the objects with the labels of ``selector``; none where the kind itself does not exist.
+
+        With ``name``, only the one of this name. That asks for less than :meth:`get`: most kinds are only listed.
+        """
         items: list[Child] = []
         query = {"limit": str(_PAGE), **({"labelSelector": selector} if selector else {})}
+        if name:
+            query["fieldSelector"] = f"metadata.name={name}"
         while True:
             page = await self._maybe("GET", kind.path(namespace), query)
             if page is None:

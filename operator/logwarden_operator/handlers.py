@@ -110,11 +110,9 @@ async def model_event(app: App, model: Child, type_: str | None) -> None:
 
 async def child_event(app: App, child: Child, type_: str | None) -> None:
     """Reconcile the owner of a child that somebody else changed, or note the heartbeat."""
-    if app.heartbeat.hear(child):
-        return
     if type_ == GONE:
         app.cluster.forget(child)
-    elif app.cluster.wrote(child):
+    if app.heartbeat.hear(child) or app.cluster.wrote(child):
         return
     labels: Mapping[str, str] = child["metadata"].get("labels", {})
     kind = labels.get(OWNER_KIND)

@@ -25,7 +25,7 @@ class Heartbeat:
     cluster, namespace
         Where it beats.
     pod
-        ``NAME/UID`` of the pod it runs in, with which the ConfigMap goes; None outside of a cluster.
+        ``NAME/UID`` of a pod of this namespace, with which the ConfigMap goes; None for none.
     """
 
     def __init__(self, cluster: Cluster, namespace: str, pod: str | None = None) -> None:

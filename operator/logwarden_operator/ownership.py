@@ -29,6 +29,7 @@ COMPONENT = "app.kubernetes.io/component"
 OWNER_KIND = f"{GROUP}/owner-kind"
 OWNER_NAME = f"{GROUP}/owner-name"
 OWNER_NAMESPACE = f"{GROUP}/owner-namespace"
+OWNER_LABELS = (OWNER_KIND, OWNER_NAMESPACE, OWNER_NAME)
 MANAGED_SELECTOR = f"{MANAGED_BY}={OPERATOR}"
 
 HASH_ANNOTATION = f"{GROUP}/declared-hash"

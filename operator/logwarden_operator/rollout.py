@@ -38,12 +38,14 @@ def rollout(pipeline: LogPipeline, context: Context, declared: list[Child], obse
     """Return the declared children, without the collectors' while their new configuration is not accepted.
 
     Collectors that do not run yet need no check before: nothing is replaced, and their own first container checks.
+    But a check that has begun decides, also where somebody deletes the collectors meanwhile.
     """
     new, old = config_hash(declared), config_hash(observed)
-    if new is None or old is None or new == old:
+    if new is None or new == old:
         return Rollout(declared, frozenset())
     name = check_name(context, new)
-    if (job := _job(observed, name)) is not None and _ended(job) == "Complete":
+    job = _job(observed, name)
+    if old is None if job is None else _ended(job) == "Complete":
         return Rollout(declared, frozenset())
     held = [*without_collector(declared), *collector_check(pipeline, context, new)]
     return Rollout(held, frozenset({COLLECTOR}), name)
@@ -54,11 +56,13 @@ def held_condition(name: str, children: list[Child], pods: list[Child]) -> Condi
     job = _job(children, name)
     if job is None or _ended(job) != "Failed":
         cause = pods_cause(pods)
-        words = f"Job {name} checks the changed configuration; collectors go on with the old one"
+        words = f"Job {name} checks the changed configuration; collectors that run go on with the old one"
         return unknown(_TYPE, "Checking", words + (f": {cause.message}" if cause else ""))
     found = failure(pods)
     said = found.message if found else "it did not end in time"
-    words = f"the changed configuration was not rolled out, collectors go on with the old one: Job {name}: {said}"
+    words = (
+        f"the changed configuration was not rolled out, collectors that run go on with the old one: Job {name}: {said}"
+    )
     return false(_TYPE, "ConfigRefused", f"{words}. To check it once more, delete the Job")
 
 

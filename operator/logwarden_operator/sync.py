@@ -9,10 +9,18 @@ from typing import Any
 from logwarden_operator.children.pods import fingerprint
 from logwarden_operator.cluster import Cluster, ClusterError
 from logwarden_operator.kinds import BY_KIND, CLAIM, STRIMZI, TOPIC, ApiKind
-from logwarden_operator.ownership import COMPONENT, HASH_ANNOTATION, Child, Owner
+from logwarden_operator.ownership import (
+    COMPONENT,
+    HASH_ANNOTATION,
+    MANAGED_SELECTOR,
+    OWNER_LABELS,
+    Child,
+    Owner,
+)
 
 _CONFLICT, _INVALID, _MISSING = 409, 422, 404
 _REFUSALS = (400, 403, 422)
+_OWNED = ",".join([MANAGED_SELECTOR, *OWNER_LABELS])
 Key = tuple[str, str, str]
 
 
@@ -91,7 +99,9 @@ async def ensure(cluster: Cluster, child: Child, existing: Child | None) -> Chil
     try:
         if kind.create_only:
             return existing or await _created(cluster, kind, declared)
-        if existing is not None and not differs(existing, declared):
+        if existing is None:
+            await _check_free(cluster, kind, child)
+        elif not differs(existing, declared):
             return existing
         applied = await _applied(cluster, kind, declared, existing)
     except ClusterError as error:
@@ -104,6 +114,22 @@ async def ensure(cluster: Cluster, child: Child, existing: Child | None) -> Chil
             raise ChildRefusedError(child, "NamespaceMissing", f"cannot be made: {error}") from None
         raise
     return {"apiVersion": kind.api_version, "kind": kind.kind, **applied}
+
+
+async def _check_free(cluster: Cluster, kind: ApiKind, child: Child) -> None:
+    """Refuse a child whose name another resource's child has.
+
+    The API server would not: both have one field manager, and across namespaces there is no owner to tell them apart.
+    """
+    metadata = child["metadata"]
+    for found in await cluster.list(kind, metadata["namespace"], _OWNED, name=metadata["name"]):
+        if (other := _owner_of(found)) != _owner_of(child):
+            raise ChildRefusedError(child, "NameTaken", f"belongs to {other}: choose another name")
+
+
+def _owner_of(child: Child) -> str:
+    kind, namespace, name = (child["metadata"]["labels"][label] for label in OWNER_LABELS)
+    return f"{kind} {namespace}/{name}"
 
 
 async def _applied(cluster: Cluster, kind: ApiKind, declared: Child, existing: Child | None) -> Child:

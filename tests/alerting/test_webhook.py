@@ -7,10 +7,12 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -35,12 +37,15 @@ class Hook:
         self.status = 204
         self.taken: list[dict[str, Any]] = []
         self.keys: list[str] = []
+        self.free = threading.Event()  # cleared, it answers nobody
+        self.free.set()
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 hook.keys.append(self.headers["Idempotency-Key"])
+                hook.free.wait(30)
                 if hook.status == 204:
                     hook.taken.append(body)
                 self.send_response(hook.status)
@@ -54,15 +59,25 @@ class Hook:
         self.url = SecretStr(f"http://127.0.0.1:{self.server.server_address[1]}/hook?token=t0ps3cret")
 
 
-@pytest.fixture
-def hook() -> Iterator[Hook]:
+@contextmanager
+def serving() -> Iterator[Hook]:
+    """Serve a hook."""
     hook = Hook()
     thread = threading.Thread(target=hook.server.serve_forever, daemon=True)
     thread.start()
-    yield hook
-    hook.server.shutdown()
-    hook.server.server_close()
-    thread.join()
+    try:
+        yield hook
+    finally:
+        hook.free.set()
+        hook.server.shutdown()
+        hook.server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    with serving() as hook:
+        yield hook
 
 
 def spec(**fields: Any) -> WebhookSpec:
@@ -137,6 +152,26 @@ def test_failures_are_told_with_stage_cause_and_masked_sample(caplog: pytest.Log
         assert [value for value in ("mallory", "203.0.113.9", "password=x") if value in text] == []
 
 
+def test_failures_that_differ_in_numbers_only_are_one(caplog: pytest.LogCaptureFixture) -> None:
+    bad = [BAD._replace(reason=f"{size} bytes at offset {7 * size}") for size in range(70_000, 70_500)]
+    told = news()
+    told.note_rejected(bad)
+    (message,) = told.messages([], 1.0)
+    assert (message.body["failure"]["lines"], message.body["failure"]["reason"]) == (500, bad[0].reason)
+    with caplog.at_level(logging.WARNING):
+        FailureLog(PRIVACY).note(bad)
+    assert len(caplog.records) == 1
+
+
+def test_a_failure_that_is_known_stays_itself_among_many_others() -> None:
+    told = news()
+    told.note_rejected([BAD, *(BAD._replace(reason="x" * number) for number in range(200))])
+    told.note_rejected([BAD])
+    failures = [one.body["failure"] for one in told.messages([], 1.0)]
+    assert next(one for one in failures if one["reason"] == BAD.reason)["lines"] == 2
+    assert len(failures) <= 102
+
+
 def test_each_is_told_only_what_it_wants() -> None:
     told = news(send=["FailedProcessing"])
     told.note_cases([case()], 0.0)
@@ -161,6 +196,36 @@ def test_messages_are_sent_until_they_are_delivered_and_the_address_is_never_tol
     assert hook.keys[0] == hook.keys[1], "the receiver can tell that it is the same message"
     assert "t0ps3cret" not in caplog.text
     assert "503" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("status", "given_up"), [(400, 2), (413, 2), (422, 2), (401, 0), (404, 0), (408, 0), (429, 0), (500, 0)]
+)
+def test_a_message_that_is_refused_for_good_is_given_up(
+    hook: Hook, caplog: pytest.LogCaptureFixture, status: int, given_up: int
+) -> None:
+    hook.status = status
+    webhook = Webhook("hook", hook.url, news())
+    webhook.news.note_cases([case(name="c1"), case(name="c2")], 0.0)
+    webhook.put(webhook.news.messages([], 1.0))
+    with httpx.Client() as client:
+        webhook.deliver(client, 1.0)
+    assert (webhook.given_up, webhook.waiting) == (given_up, 2 - given_up)
+    assert webhook.problem == f"status {status}"
+    assert f"status {status}" in caplog.text
+
+
+def test_a_webhook_that_is_slow_holds_up_no_other(hook: Hook) -> None:
+    with serving() as slow:
+        slow.free.clear()
+        webhooks = [Webhook("slow", slow.url, news()), Webhook("hook", hook.url, news())]
+        sender = WebhookSender(webhooks, Rules("campus", AlertsSpec()), Counts, every=0.02)
+        sender.note(Outcome(cases=[case()]))
+        wait_until(lambda: slow.keys and hook.taken)
+        assert slow.taken == []
+        slow.free.set()
+        sender.stop()
+    assert len(slow.taken) == 1
 
 
 def test_what_waits_is_bounded_and_what_is_given_up_is_counted(hook: Hook) -> None:

@@ -8,8 +8,12 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from logwarden.cli.train import command
+from logwarden.training.pipeline import train
 
 pytestmark = pytest.mark.train
 
@@ -107,6 +111,26 @@ def test_revision_becomes_active_where_the_file_lets_it(log: Path, tmp_path: Pat
     done = logwarden(tmp_path, "train", "-f", strict, "--steps", 0, "--result", result)
     assert json.loads(result.read_text())["refusal"].startswith("minimumF1 is 0.9")
     assert "not made active: minimumF1 is 0.9, but the test part has no labelled faults" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("after", "active"), [("promotion: {automatic: true}", True), ("promotion: {automatic: no idea}", False)]
+)
+def test_promotion_is_decided_by_what_the_file_says_at_the_end(
+    log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, active: bool
+) -> None:
+    training = f"training: {{datasets: [{{uri: {log}}}]}}"
+    file = model(tmp_path / "model.yaml", training, "promotion: {automatic: false}")
+
+    def train_while_somebody_edits(*arguments: Any) -> Any:
+        revision = train(*arguments)
+        model(file, training, after)
+        return revision
+
+    monkeypatch.setattr("logwarden.training.pipeline.train", train_while_somebody_edits)
+    result = tmp_path / "result.json"
+    command(file=file, steps=0, out=tmp_path / "revisions", work=tmp_path / "work", result=result)
+    assert json.loads(result.read_text())["active"] is active
 
 
 def test_old_revisions_and_checkpoints_go(log: Path, tmp_path: Path) -> None:

@@ -205,3 +205,15 @@ def test_a_dashboard_without_a_database_is_refused() -> None:
 
 def test_generated_files_are_fresh() -> None:
     assert {path for path, text in chart.generated().items() if (CHART / path).read_text() != text} == set()
+
+
+@pytest.mark.parametrize(("required", "variable"), [("true", None), ("null", None), ("false", "optional")])
+def test_a_provider_is_trusted_with_addresses_only_where_a_value_says_so(required: str, variable: str | None) -> None:
+    """A value that an upgrade with --reuse-values does not know is null."""
+    oidc = ("--set", "dashboard.oidc.secretName=oidc", "--set", f"dashboard.oidc.requireVerifiedEmail={required}")
+    objects = render("--set", "dashboard.enabled=true", "--set", "dashboard.database.secretName=db", *oidc)
+    (deployment,) = (one for one in of_kind(objects, "Deployment") if "dashboard" in one["metadata"]["name"])
+    environment = {
+        one["name"]: one.get("value") for one in deployment["spec"]["template"]["spec"]["containers"][0]["env"]
+    }
+    assert environment.get("LOGWARDEN_LOGIN_VERIFIED_EMAIL") == variable

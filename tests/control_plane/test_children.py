@@ -42,6 +42,15 @@ def test_keda_looks_at_the_group_of_the_detectors() -> None:
     assert trigger["metadata"]["consumerGroup"] == "logwarden-campus"
 
 
+def test_a_user_of_kafka_may_use_the_groups_of_its_own_pipeline_only() -> None:
+    user = next(child for child in children_of(FULL, available=ALL_CRDS) if child["kind"] == "KafkaUser")
+    groups = [one["resource"] for one in user["spec"]["authorization"]["acls"] if one["resource"]["type"] == "group"]
+    assert [(one["name"], one["patternType"]) for one in groups] == [
+        ("logwarden-campus", "literal"),
+        ("logwarden-campus-deadletters", "literal"),
+    ]
+
+
 def test_topics_beside_the_pipeline_go_with_it() -> None:
     text = FULL.replace(
         "strimzi: {cluster: main, namespace: kafka, user: {name: netops-campus}}", "strimzi: {cluster: main}"
@@ -118,6 +127,21 @@ def test_training_reads_its_data_sets_where_they_are_mounted() -> None:
     job = next(child for child in children if child["kind"] == "Job")
     mounts = {one["mountPath"]: one for one in job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]}
     assert mounts["/data/history"]["readOnly"] is True
+
+
+def test_a_training_sees_a_rollback_that_comes_while_it_runs() -> None:
+    """The kubelet brings changes of a ConfigMap to a mounted folder, never to a file that is mounted alone."""
+    job = next(child for child in children_of(FULL) if child["kind"] == "Job")
+    mounts = job["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
+    (config,) = (one for one in mounts if one["name"] == "resources")
+    assert config == {"name": "resources", "mountPath": "/etc/logwarden", "readOnly": True}
+    assert [one for one in mounts if one["mountPath"].startswith("/etc/logwarden/")] == []
+
+
+def test_a_detector_has_time_to_bring_a_large_store_up_to_date() -> None:
+    (container,) = find(children_of(SMALL), "Deployment", "small-detector")["spec"]["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 1800
 
 
 def test_a_gpu_brings_its_limit_and_toleration() -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.control_plane.documents import MODEL, PIPELINE, apply, make_secret
-from tests.control_plane.running import OPERATOR_POD, OPERATOR_USER, Operator, condition, eventually, render
+from tests.control_plane.running import OPERATOR_USER, Operator, condition, eventually, render
 from tests.services.apiserver import ApiServer
 
 pytestmark = pytest.mark.cluster
@@ -75,8 +75,7 @@ def test_a_kafka_out_of_reach_is_named(narrow: Operator) -> None:
 
 def test_its_heartbeat_comes_back(narrow: Operator) -> None:
     heartbeat = narrow.server.get("cm", "logwarden-operator-heartbeat", "-n", "mine")
-    (owner,) = heartbeat["metadata"]["ownerReferences"]
-    assert f"{owner['kind']} {owner['name']}/{owner['uid']}" == f"Pod {OPERATOR_POD}"  # it goes with it
+    assert "ownerReferences" not in heartbeat["metadata"]  # the pod is in another namespace
     assert narrow.get("/healthz") == "ok\n"
     assert "forbidden" not in narrow.log.lower()
     assert "Traceback" not in narrow.log

@@ -21,7 +21,7 @@ from tests.control_plane.documents import (
     run_workloads,
     set_status,
 )
-from tests.control_plane.running import Object, Operator, condition, eventually
+from tests.control_plane.running import OPERATOR_POD, Object, Operator, condition, eventually
 from tests.services.apiserver import ApiServer
 
 pytestmark = pytest.mark.cluster
@@ -277,6 +277,12 @@ def test_an_object_of_somebody_else_is_never_taken_over(server: ApiServer, opera
     assert server.get("cm", "campus-detector", "-n", namespace)["data"] == {"resources.yaml": "mine"}
 
 
+def test_the_heartbeat_goes_with_the_pod_that_beats(server: ApiServer, operator: Operator) -> None:
+    heartbeat = eventually(lambda: server.get("cm", "logwarden-operator-heartbeat", "-n", "logwarden"), "it", operator)
+    (owner,) = heartbeat["metadata"]["ownerReferences"]
+    assert f"{owner['kind']} {owner['name']}/{owner['uid']}" == f"Pod {OPERATOR_POD}"
+
+
 @pytest.fixture
 def kafka_namespace(strimzi: ApiServer, namespace: str) -> str:
     """A namespace in which Strimzi would run Kafka."""
@@ -312,15 +318,19 @@ def test_topics_are_made_beside_kafka_reported_on_and_deleted_with_the_pipeline(
     assert topics(server, kafka_namespace) == []
 
 
+def with_user(kafka_namespace: str) -> str:
+    """Return a pipeline that asks for a KafkaUser named campus."""
+    kafka = f"strimzi: {{cluster: main, namespace: {kafka_namespace}, user: {{name: campus}}}}"
+    sasl = "sasl: {credentialsSecretRef: {name: kafka-login}}"
+    return STRIMZI.replace("strimzi: {cluster: main, namespace: KAFKA}", f"{kafka}, {sasl}")
+
+
 def test_a_user_of_kafka_is_made_with_the_rights_it_needs_and_goes_with_the_pipeline(
     server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
 ) -> None:
     make_secret(server, namespace)
     make_secret(server, namespace, "kafka-login")
-    kafka = f"kafka: {{strimzi: {{cluster: main, namespace: {kafka_namespace}, user: {{name: campus}}}}"
-    text = STRIMZI.replace("kafka: {strimzi: {cluster: main, namespace: KAFKA}", kafka)
-    sasl = "user: {name: campus}}, sasl: {credentialsSecretRef: {name: kafka-login}}"
-    apply(server, namespace, MODEL, text.replace("user: {name: campus}}", sasl))
+    apply(server, namespace, MODEL, with_user(kafka_namespace))
     user = eventually(lambda: server.get("kafkauser", "campus", "-n", kafka_namespace), "a user", operator, seconds=90)
     assert user["metadata"]["labels"]["strimzi.io/cluster"] == "main"
     password = user["spec"]["authentication"]["password"]["valueFrom"]["secretKeyRef"]
@@ -338,6 +348,26 @@ def test_a_user_of_kafka_is_made_with_the_rights_it_needs_and_goes_with_the_pipe
     eventually(lambda: reason(server, namespace, "TopicReady") == "TopicsReady", "TopicsReady", operator)
     server.kubectl("delete", "lpipe", "campus", "-n", namespace, "--timeout=60s")
     assert server.get("kafkausers", "-n", kafka_namespace)["items"] == []
+
+
+def test_a_user_of_kafka_that_another_pipeline_has_is_not_taken_over(
+    server: ApiServer, operator: Operator, namespace: str, kafka_namespace: str
+) -> None:
+    other = f"{namespace[:40]}-other"
+    server.kubectl("create", "namespace", other)
+    for place in (namespace, other):
+        make_secret(server, place)
+        make_secret(server, place, "kafka-login")
+    apply(server, namespace, MODEL, with_user(kafka_namespace))
+    user = eventually(lambda: server.get("kafkauser", "campus", "-n", kafka_namespace), "a user", operator, seconds=90)
+    apply(server, other, MODEL, with_user(kafka_namespace))
+    eventually(lambda: reason(server, other, "ConfigValid") == "NameTaken", "NameTaken", operator)
+    message = condition(pipeline(server, other), "ConfigValid")["message"]
+    assert f"KafkaUser {kafka_namespace}/campus belongs to LogPipeline {namespace}/campus" in message
+    after = server.get("kafkauser", "campus", "-n", kafka_namespace)
+    assert (after["metadata"]["labels"], after["spec"]) == (user["metadata"]["labels"], user["spec"])
+    for place in (other, namespace):
+        server.kubectl("delete", "lpipe", "campus", "-n", place, "--timeout=60s")
 
 
 def test_a_namespace_of_kafka_that_does_not_exist_is_named(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
 from logwarden_operator.children import pipeline_children
 from logwarden_operator.ownership import Child
@@ -51,6 +52,7 @@ def test_a_changed_configuration_is_held_back_and_checked_with_the_rights_of_a_c
     for field in ("image", "command", "securityContext"):
         assert pod["containers"][0][field] == collector[field]
     assert not any("hostPath" in volume for volume in pod["volumes"])
+    assert job["spec"]["activeDeadlineSeconds"] > 0
 
 
 @pytest.mark.parametrize(("outcome", "held"), [("Complete", False), ("Failed", True), (None, True)])
@@ -64,3 +66,37 @@ def test_only_a_job_that_ended_well_lets_it_through(outcome: str | None, held: b
     reasons = {"Failed": "ConfigRefused", None: "Checking"}
     if held:
         assert held_condition(first.job, [job], []).reason == reasons[outcome]
+
+
+@pytest.mark.parametrize(("outcome", "held"), [("Complete", False), ("Failed", True), (None, True)])
+def test_a_check_decides_also_where_the_collectors_are_gone_meanwhile(outcome: str | None, held: bool) -> None:
+    new = declared(5515)
+    first = decided(declared(5514), new)
+    job = find(first.declared, "Job", first.job)
+    if outcome:
+        job["status"] = {"conditions": [{"type": outcome, "status": "True"}]}
+    assert (decided([job], new).job is not None) is held
+
+
+@pytest.mark.parametrize(
+    ("edit", "rolled"),
+    [
+        ("alerts: {latencySeconds: 60}", False),
+        ("privacy: {mask: [ip], at: Detection, keySecretRef: {name: k, key: k}}", False),
+        ("store: {databaseSecretRef: {name: other, key: uri}}", False),
+        ("kafka: {bootstrapServers: 'other.example:9092'}", True),
+        ("kafka: {bootstrapServers: 'kafka.example:9092', topic: {name: other}}", True),
+        ("collect: {syslog: {listeners: [{name: udp, transport: TCP, port: 5514}]}}", True),
+        ("collect: {syslog: {listeners: [{name: udp, transport: UDP, port: 5514}]}, nodes: true}", True),
+    ],
+)
+def test_only_an_edit_that_syslog_ng_reads_rolls_its_pods(edit: str, rolled: bool) -> None:
+    document = yaml.safe_load(PIPELINE)
+    document["spec"] |= yaml.safe_load(edit)
+    model, pipeline = resources("\n---\n".join([MODEL, yaml.safe_dump(document)]))
+    assert pipeline is not None
+    before, after = (
+        find(children, "DaemonSet", "campus-collector")["spec"]["template"]
+        for children in (declared(), pipeline_children(pipeline, model, CONTEXT))
+    )
+    assert (before != after) is rolled

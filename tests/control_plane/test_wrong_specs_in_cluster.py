@@ -15,7 +15,13 @@ pytestmark = pytest.mark.cluster
 SOON_SECONDS = 30
 """Generous: on a quiet machine it is one or two."""
 
+MASKED = PIPELINE + "  privacy: {mask: [ip], keySecretRef: {name: logwarden-db, key: uri}}\n"
+SYSLOG = PIPELINE[PIPELINE.index("    syslog:") : PIPELINE.index("    http:")]
 WRONG_PIPELINES = {
+    "spec.privacy.at: found Collection, which a syslog-ng cannot do": MASKED,
+    "spec.privacy.at: found Collection, but nothing in spec.collect masks": MASKED.replace(SYSLOG, "").replace(
+        "enabled: true", "enabled: false"
+    ),
     "spec.kafka": PIPELINE.replace('  kafka: {bootstrapServers: "kafka.example:9092"}\n', ""),
     "spec.store.databaseSecretRef": PIPELINE.replace(
         "  store: {databaseSecretRef: {name: logwarden-db, key: uri}}\n", ""

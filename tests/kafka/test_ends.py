@@ -13,8 +13,6 @@ from logwarden.kafka.settings import KafkaSettings
 from logwarden.kafka.topics import EndWatch
 from tests.services.kafka import Broker
 
-pytestmark = pytest.mark.kafka
-
 SECONDS = 90.0
 
 
@@ -25,6 +23,7 @@ def eventually(holds: Callable[[], bool], watch: EndWatch) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.kafka
 def test_ends_are_asked_for_again_after_a_broker_was_shut_down(tmp_path: Path) -> None:
     """A shut-down broker hands its leaderships on and comes back with new epochs; one that is killed keeps them."""
     broker = Broker(tmp_path / "kafka")
@@ -42,3 +41,26 @@ def test_ends_are_asked_for_again_after_a_broker_was_shut_down(tmp_path: Path) -
     finally:
         watch.stop()
         broker.stop()
+
+
+def test_ends_are_asked_for_again_after_a_client_could_not_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def list_offsets(self, *_: object, **__: object) -> None:
+            raise TimeoutError
+
+    made: list[Client] = []
+
+    def make(*_: object) -> Client:
+        made.append(Client())
+        if len(made) == 2:
+            raise MemoryError
+        return made[-1]
+
+    monkeypatch.setattr("logwarden.kafka.topics._admin", make)
+    monkeypatch.setattr("logwarden.kafka.topics._EVERY_SECONDS", 0.01)
+    watch = EndWatch(KafkaSettings("nowhere:9092", TopicSpec(name="ends"), "test"))
+    try:
+        watch.watch([0])
+        eventually(lambda: len(made) > 3, watch)
+    finally:
+        watch.stop()

@@ -11,7 +11,7 @@ import pytest
 
 from logwarden.errors import InvalidInputError
 from logwarden.events import Batch
-from logwarden.local.replay import MAX_SPEED, Recording, Replay
+from logwarden.local.replay import MAX_SPEED, Beside, Recording, Replay
 from logwarden.sources.base import End, Item, Tick
 from logwarden.sources.listening import ListenerThread, bind
 from logwarden.sources.spool import Spool, SpoolReader
@@ -108,10 +108,11 @@ def test_the_clock_runs_faster_meets_the_real_time_and_never_passes_a_line(
 
 def test_the_clock_of_a_replay_says_nothing_of_what_others_send_meanwhile(recording: Recording, tmp_path: Path) -> None:
     with replaying(recording, 60.0, tmp_path / "data") as replay:
-        replay.beside.append("udp", [b"during"], HOST)
+        beside = Beside(replay, replay._spool)
+        beside.append("udp", [b"during"], HOST)
         wait_until_finished(replay)
-        replay.beside.append("udp", [b"after"], HOST)
-        replay.beside.durable().result(20)
+        beside.append("udp", [b"after"], HOST)
+        beside.durable().result(20)
     batches = [item for item in items_of(tmp_path / "data") if isinstance(item, Batch)]
     assert {(batch.listener, batch.late) for batch in batches} == {
         ("replay-day-1", False),

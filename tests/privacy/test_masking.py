@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from logwarden.api.load import load_resources
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden.errors import InvalidInputError
+from logwarden.local.privacy import at_detection
 from logwarden.mask import line_text
 from logwarden.privacy import Privacy, Pseudonyms
 
@@ -118,3 +123,36 @@ def test_templates_stay_what_they_are() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="16"):
         Pseudonyms(b"short")
+
+
+COLLECT_BY = {
+    "nothing": ("{}", False),
+    "nodes": ("{nodes: true}", False),
+    "HTTP": ("{http: {enabled: true}}", True),
+    "syslog": ("{syslog: {listeners: [{name: udp, transport: UDP, port: 5514}]}}", True),
+}
+
+
+@pytest.mark.parametrize("at", ["Collection", "Detection"])
+@pytest.mark.parametrize("source", COLLECT_BY)
+def test_a_detector_does_not_trust_that_others_mask(tmp_path: Path, source: str, at: str) -> None:
+    collect, masks = COLLECT_BY[source]
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(f"""
+apiVersion: logwarden.dev/v1alpha1
+kind: LogPipeline
+metadata: {{name: test}}
+spec:
+  collect: {collect}
+  kafka: {{bootstrapServers: "kafka.example:9092"}}
+  detect: {{modelRef: {{name: test}}}}
+  privacy: {{mask: [ip], at: {at}, keySecretRef: {{name: privacy, key: key}}}}
+""")
+    (pipeline,) = (one for one in load_resources(file) if isinstance(one, LogPipeline))
+    if at == "Detection":
+        assert at_detection(pipeline, ALL) is ALL
+    elif masks:
+        assert at_detection(pipeline, ALL) is None
+    else:
+        with pytest.raises(InvalidInputError, match=r"^spec\.privacy\.at: found Collection"):
+            at_detection(pipeline, ALL)

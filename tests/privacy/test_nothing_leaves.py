@@ -20,7 +20,7 @@ from tests.kafka.conftest import SECONDS, lines_in, read_all, settings_for, wait
 from tests.kafka.conftest import Start as StartCommand
 from tests.kafka.conftest import detector as detector
 from tests.kafka.conftest import start as start
-from tests.local.conftest import Start
+from tests.local.conftest import Start, write_recording
 from tests.local.conftest import up as up
 from tests.services.kafka import Broker
 
@@ -78,6 +78,17 @@ def test_on_one_machine(up: Start, tmp_path: Path, secrets: Path, receiver: Rece
         assert "user-" in opened.rejected()[0].text
     assert explained(receiver)
     assert leaks(bytes_in(tmp_path / "data"), running.text.encode(), *(body for _, body in receiver.taken)) == []
+
+
+def test_while_a_recording_is_replayed(up: Start, tmp_path: Path, secrets: Path) -> None:
+    write_recording(tmp_path / "day")
+    running = up("--secrets", str(secrets), "--replay", str(tmp_path / "day"), "--speed", "1")
+    running.wait_for("Stop with Ctrl-C")
+    with socket.create_connection(("127.0.0.1", running.port("syslog TCP"))) as sock:
+        sock.sendall(b"<13>Mar  1 12:00:00 r2 vault[7]: beside the replay: user=mallory password=hunter2xyz\n")
+    wait_until(lambda: b"beside the replay" in bytes_in(tmp_path / "data" / "spool"))
+    assert running.stop() == 0
+    assert leaks(bytes_in(tmp_path / "data")) == []
 
 
 @pytest.mark.kafka

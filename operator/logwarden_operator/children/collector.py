@@ -47,7 +47,8 @@ def collector(pipeline: LogPipeline, context: Context) -> list[Child]:
     documents = pod_documents(None, pipeline, context.owner.namespace)
     return [
         config_map(context, COMPONENT, name, {CONFIG_KEY: text, "resources.yaml": documents}),
-        _daemon_set(pipeline, context, name, fingerprint([text, documents])),
+        # Only what syslog-ng reads: other edits of the pipeline, such as of its alerts, must not replace collectors.
+        _daemon_set(pipeline, context, name, fingerprint(text)),
         *_service(pipeline, context),
     ]
 

@@ -33,6 +33,8 @@ from logwarden_operator.context import SCALED_OBJECT, Context
 from logwarden_operator.ownership import Child
 
 COMPONENT = "detector"
+_START_MINUTES = 30
+"""The first one after an upgrade may have to change the tables of a large store; killed meanwhile, it begins anew."""
 ARGS = [
     "run", "detector", "-f", RESOURCES_FILE, "--secrets", SECRETS_FOLDER, "--metrics-port", str(METRICS_PORT),
 ]  # fmt: skip
@@ -79,7 +81,7 @@ def _pod(pipeline: LogPipeline, model: AnomalyModel, context: Context, name: str
                 ports=[metrics_port()],
                 resources=compute(serving.resources, cpu="250m", memory="512Mi"),
                 volumeMounts=[config_mount, *secret_mounts, *data_mounts, *model_mounts],
-                **probes(),
+                **probes(_START_MINUTES),
             )
         ],
     }

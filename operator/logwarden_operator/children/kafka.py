@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.base import duration_seconds
-from logwarden.api.log_pipeline import KafkaSpec, LogPipeline, StrimziRef, TopicSpec
+from logwarden.api.log_pipeline import KafkaSpec, LogPipeline, StrimziRef, TopicSpec, dead_letters_group
 from logwarden_operator.context import KAFKA_TOPIC, KAFKA_USER, Context
 from logwarden_operator.ownership import Child, Owner
 
@@ -53,8 +53,9 @@ def _rights(pipeline: LogPipeline, topic: TopicSpec, owner: Owner) -> list[dict[
         _right("topic", topic.name, ["Describe", "DescribeConfigs", "Read", "Write"]),
         _right("topic", topic.anomalies, ["Describe", "DescribeConfigs", "Write"]),
         _right("topic", topic.dead_letters, ["Describe", "DescribeConfigs", "Read", "Write"]),
-        # The tool that replays dead letters has a group of its own beside that of the detectors.
-        _right("group", pipeline.consumer_group, ["Describe", "Read"], prefix=True),
+        # By their full names: a prefix would also cover a pipeline whose name goes on after this one's.
+        _right("group", pipeline.consumer_group, ["Describe", "Read"]),
+        _right("group", dead_letters_group(pipeline.consumer_group), ["Describe", "Read"]),
         _right("transactionalId", f"logwarden-{owner.namespace}/{owner.name}/", ["Describe", "Write"], prefix=True),
     ]
     return [*rights, {"resource": {"type": "cluster"}, "operations": ["IdempotentWrite"]}]

@@ -79,10 +79,14 @@ def data_volumes() -> tuple[list[Values], list[Values]]:
     return volumes, [{"name": "data", "mountPath": DATA_FOLDER}, {"name": "tmp", "mountPath": TMP}]
 
 
-def config_volume(config_map: str) -> tuple[Values, Values]:
-    """Return volume and mount of the file with both resources."""
-    mount = {"name": "resources", "mountPath": RESOURCES_FILE, "subPath": "resources.yaml", "readOnly": True}
-    return {"name": "resources", "configMap": {"name": config_map}}, mount
+def config_volume(config_map: str, *, follow: bool = False) -> tuple[Values, Values]:
+    """Return volume and mount of the file with both resources.
+
+    With ``follow``, the file changes with the ConfigMap; then nothing else can be mounted in its folder.
+    """
+    folder, _, name = RESOURCES_FILE.rpartition("/")
+    place = {"mountPath": folder} if follow else {"mountPath": RESOURCES_FILE, "subPath": name}
+    return {"name": "resources", "configMap": {"name": config_map}}, {"name": "resources", **place, "readOnly": True}
 
 
 def environment(data_folder: str = DATA_FOLDER) -> list[Values]:

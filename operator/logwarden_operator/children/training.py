@@ -165,7 +165,7 @@ def _command(model: AnomalyModel) -> list[str]:
 
 
 def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    config, config_mount = config_volume(_config_name(context))
+    config, config_mount = config_volume(_config_name(context), follow=True)
     data, data_mounts = data_volumes()
     volumes, mounts = [config, *data], [config_mount, *data_mounts]
     if claim := storage_claim(model):

@@ -25,12 +25,12 @@ def container(name: str, image: str, pull_policy: str, args: list[str], **fields
     }
 
 
-def probes() -> Values:
-    """Return probes: slow starters have five minutes, and a process that stops answering is restarted."""
+def probes(start_minutes: int = 5) -> Values:
+    """Return probes: slow starters have some minutes, and a process that stops answering is restarted."""
     alive: Values = {"httpGet": {"path": "/healthz", "port": "metrics"}, "timeoutSeconds": 5}
     ready: Values = {"httpGet": {"path": "/readyz", "port": "metrics"}, "timeoutSeconds": 5}
     return {
-        "startupProbe": {**alive, "periodSeconds": 5, "failureThreshold": 60},
+        "startupProbe": {**alive, "periodSeconds": 5, "failureThreshold": 12 * start_minutes},
         "readinessProbe": {**ready, "periodSeconds": 10},
         "livenessProbe": {**alive, "periodSeconds": 20, "failureThreshold": 6},
     }

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from logwarden.alerting.news import AGAIN_SECONDS, failure_content
+from logwarden.alerting.news import AGAIN_SECONDS, failure_content, failure_key
 from logwarden.outcome import RejectedLine
 from logwarden.privacy import Privacy
 
@@ -28,7 +28,7 @@ class FailureLog:
         """Take lines that could not be processed."""
         now = self._clock()
         for line in lines:
-            key = line.stage, line.reason
+            key = failure_key(line)
             self._lines[key] += 1
             if now - self._told.get(key, -AGAIN_SECONDS) >= AGAIN_SECONDS:
                 if len(self._told) >= _MOST_REASONS:

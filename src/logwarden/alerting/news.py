@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ AGAIN_SECONDS: Final = 300.0
 _FORGET_SECONDS: Final = 3600.0
 _MOST_FAILURES: Final = 100
 _SAMPLE: Final = 500
+_NUMBER: Final = re.compile(r"\d+")
 
 
 class Message(NamedTuple):
@@ -80,12 +82,14 @@ class News:
                 self._cases.setdefault(case.id, _Told(case, now)).case = case
 
     def note_rejected(self, lines: Iterable[RejectedLine]) -> None:
-        """Take lines that could not be processed; those with the same stage and reason are one failure."""
+        """Take lines that could not be processed; those with one :func:`failure_key` are one failure."""
         if "FailedProcessing" not in self.spec.send:
             return
         for line in lines:
-            reason = line.reason if len(self._failures) < _MOST_FAILURES else "other reasons"
-            self._failures.setdefault((line.stage, reason), _Failure(line)).lines += 1
+            key = failure_key(line)
+            if key not in self._failures and len(self._failures) >= _MOST_FAILURES:
+                key = line.stage, "other reasons"
+            self._failures.setdefault(key, _Failure(line)).lines += 1
 
     def messages(self, firing: Sequence[Alert], now: float) -> list[Message]:
         """Return what is to be told at ``now`` (Unix seconds), when these alerts about the pipeline fire."""
@@ -121,6 +125,11 @@ class News:
     def _message(self, kind: str, key: str, now: float, content: dict[str, Any]) -> Message:
         body = {"version": 1, "pipeline": self.pipeline, "kind": kind, "sent": moment(now), kind: content}
         return Message(f"{kind} {key}", body)
+
+
+def failure_key(line: RejectedLine) -> tuple[str, str]:
+    """Return stage and reason without its numbers: with sizes and offsets, every line would fail in its own way."""
+    return line.stage, _NUMBER.sub("N", line.reason)
 
 
 def failure_content(line: RejectedLine, privacy: Privacy) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Webhooks: messages are sent until they are delivered, one after the other, and no more wait than is bearable."""
+"""Webhooks: messages are sent until they are taken, one after the other, and no more wait than is bearable."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import orjson
@@ -19,12 +19,21 @@ from logwarden.outcome import Outcome
 
 MOST_WAITING: Final = 1000
 """Messages of one webhook that wait; of more, the oldest are given up, and counted."""
+_PASSING: Final = frozenset((401, 403, 404, 408, 425, 429))
+"""Status codes of 4xx that say nothing of the message: who mends the address or its token gets it."""
 _TIMEOUT_SECONDS: Final = 10.0
 _EVERY_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
 _log = logging.getLogger(__name__)
 # It would log every request with its whole address, and the token in it.
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class _Refusal(NamedTuple):
+    """Why a message was not taken, and whether it never will be."""
+
+    reason: str
+    final: bool = False
 
 
 class Webhook:
@@ -62,33 +71,46 @@ class Webhook:
         for message in messages:
             self._waiting[message.key] = message
         while len(self._waiting) > MOST_WAITING:
-            del self._waiting[next(iter(self._waiting))]
-            self.given_up += 1
-            if self.given_up == 1 or self.given_up % MOST_WAITING == 0:
-                _log.error("webhook %s: %d messages were given up, because it takes none", self._name, self.given_up)
+            self._give_up(next(iter(self._waiting)), "too many wait")
 
     def deliver(self, client: httpx.Client, now: float, *, at_once: bool = False) -> None:
-        """Send what waits, until one is not taken; then pause, longer from time to time. ``now`` is monotonic."""
+        """Send what waits, until one is not taken; then pause, longer from time to time. ``now`` is monotonic.
+
+        A message that will never be taken is given up, and the next one sent.
+        """
         if now < self._again_at and not at_once:
             return
         for key, message in list(self._waiting.items()):
-            reason = self._post(client, message)
-            if reason:
-                self._fail(reason, now)
+            refusal = self._post(client, message)
+            if refusal is not None and not refusal.final:
+                self._fail(refusal.reason, now)
                 return
-            self._pause, self.problem = 0.0, ""
-            del self._waiting[key]
+            self._pause = 0.0
+            if refusal is None:
+                self.problem = ""
+                del self._waiting[key]
+            else:
+                self.problem = refusal.reason
+                self._give_up(key, refusal.reason)
 
-    def _post(self, client: httpx.Client, message: Message) -> str:
-        """Send a message; return why it was not taken."""
+    def _give_up(self, key: str, reason: str) -> None:
+        del self._waiting[key]
+        self.given_up += 1
+        if self.given_up == 1 or self.given_up % MOST_WAITING == 0:
+            _log.error("webhook %s: %d messages were given up, the last one: %s", self._name, self.given_up, reason)
+
+    def _post(self, client: httpx.Client, message: Message) -> _Refusal | None:
+        """Send a message; return why it was not taken, None if it was."""
         body = orjson.dumps(message.body)
         # The same message twice has the same key: its answer may have been lost.
         headers = {"Content-Type": "application/json", "Idempotency-Key": hashlib.sha256(body).hexdigest()[:32]}
         try:
             answer = client.post(self._url.get_secret_value(), content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            return type(error).__name__  # its text may hold the address
-        return "" if answer.is_success else f"status {answer.status_code}"
+            return _Refusal(type(error).__name__)  # its text may hold the address
+        if answer.is_success:
+            return None
+        return _Refusal(f"status {answer.status_code}", answer.is_client_error and answer.status_code not in _PASSING)
 
     def _fail(self, reason: str, now: float) -> None:
         if not self.problem:
@@ -99,7 +121,7 @@ class Webhook:
 
 
 class WebhookSender:
-    """Tells webhooks what is new, in a thread; detection never waits for it.
+    """Tells webhooks what is new, each in a thread of its own: neither detection nor another one waits for it.
 
     Parameters
     ----------
@@ -123,8 +145,11 @@ class WebhookSender:
         rules.note_counts(Counts(), time.time())
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._run, args=(webhook,), name="webhook", daemon=True) for webhook in webhooks
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def note(self, outcome: Outcome) -> None:
         """Take results that were stored."""
@@ -136,29 +161,28 @@ class WebhookSender:
     def stop(self) -> None:
         """Try once more to deliver, and stop. What is not delivered then is told in the log."""
         self._stop.set()
-        self._thread.join(3 * _TIMEOUT_SECONDS)
+        until = time.monotonic() + 3 * _TIMEOUT_SECONDS
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
         left = sum(webhook.waiting for webhook in self._webhooks)
         if left:
             _log.error("%d messages for webhooks were not delivered", left)
 
-    def _run(self) -> None:
+    def _run(self, webhook: Webhook) -> None:
         with httpx.Client(timeout=_TIMEOUT_SECONDS) as client:
             while not self._stop.wait(self._every):
-                self._try_to_tell(client)
-            self._try_to_tell(client, at_once=True)
+                self._try_to_tell(webhook, client)
+            self._try_to_tell(webhook, client, at_once=True)
 
-    def _try_to_tell(self, client: httpx.Client, *, at_once: bool = False) -> None:
+    def _try_to_tell(self, webhook: Webhook, client: httpx.Client, *, at_once: bool = False) -> None:
         try:
-            self._look()
-            for webhook in self._webhooks:
-                webhook.deliver(client, time.monotonic(), at_once=at_once)
+            self._look(webhook)
+            webhook.deliver(client, time.monotonic(), at_once=at_once)
         except Exception:
             _log.exception("webhooks could not be told")
 
-    def _look(self) -> None:
+    def _look(self, webhook: Webhook) -> None:
         now = time.time()
         with self._lock:
             self._rules.note_counts(self._counts(), now)
-            firing = self._rules.firing(now)
-            for webhook in self._webhooks:
-                webhook.put(webhook.news.messages(firing, now))
+            webhook.put(webhook.news.messages(self._rules.firing(now), now))

@@ -412,7 +412,9 @@ class AlertsSpec(Spec):
     webhooks: list[WebhookSpec] = Field(
         default_factory=list,
         max_length=8,
-        description="Addresses that are told by HTTP, each message until it is delivered.",
+        description="Addresses that are told by HTTP. Each message is sent until it is taken, as long as the detector "
+        "that found it runs: one that is killed forgets those that wait. Of more than 1,000 the oldest are given up, "
+        "as is one that is refused for good, such as with status 400.",
         json_schema_extra={"default": [], "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
 
@@ -454,6 +456,11 @@ class LogPipelineStatus(ResourceStatus):
     active_revision: str | None = Field(None, max_length=64, description="Revision with which detectors score.")
 
 
+def dead_letters_group(consumer_group: str) -> str:
+    """Return the consumer group of the tool that reads and replays dead letters, beside that of the detectors."""
+    return f"{consumer_group}-deadletters"
+
+
 class LogPipeline(Resource):
     """A pipeline: sources, Kafka topics, the model that watches, store and alerts."""
 
@@ -474,6 +481,21 @@ class LogPipeline(Resource):
     def consumer_group(self) -> str:
         """Consumer group of the detectors in Kafka."""
         return f"logwarden-{self.name}"
+
+    def check_masking(self) -> None:
+        """Refuse to trust that lines are masked at collection where this pipeline collects none.
+
+        Raises
+        ------
+        InvalidInputError
+            If ``spec.privacy.at`` is Collection, and lines come from elsewhere or from nodes only.
+        """
+        collect, privacy = self.spec.collect, self.spec.privacy
+        if privacy.mask and privacy.at == "Collection" and not collect.http.enabled and not collect.syslog.listeners:
+            raise InvalidInputError(
+                "spec.privacy.at: found Collection, but nothing in spec.collect masks lines: set Detection, which "
+                "masks before any model, or collect by HTTP"
+            )
 
     def kafka_address(self, given: str | None = None) -> str:
         """Return the Kafka that was ``given``, or that of the pipeline.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from logwarden.cli.common import DataFormat, console, data_dir
+from logwarden.cli.running import MAX_PORT
 from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ logwarden train --data lab --base scratch --out ./revisions
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
 _OWN_THRESHOLDS = ("auto", "F1", "Quantile")
-_MAX_PORT = 65535
 
 
 class _Job(NamedTuple):
@@ -99,7 +99,7 @@ def command(
         int | None,
         typer.Option(
             min=0,
-            max=_MAX_PORT,
+            max=MAX_PORT,
             help="Port for /metrics, which tell how far it is; 0 takes a free one. Without it none is served.",
             show_default=False,
         ),
@@ -149,13 +149,14 @@ def command(
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
     screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
-    refusal = _refusal(promote, job.promotion, revision.manifest.metrics)
+    promotion = _promotion_now(file, job, say)
+    refusal = _refusal(promote, promotion, revision.manifest.metrics)
     if refusal is None:
         Registry(job.root).promote(revision.id)
         screen.print("it is the active revision now", markup=False)
     else:
         screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-    removed = remove_old_revisions(job.root, job.promotion, say) if job.promotion else []
+    removed = remove_old_revisions(job.root, promotion, say) if promotion else []
     if result is not None:
         _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
     if discard_work:
@@ -210,6 +211,17 @@ def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path |
     if model.spec.training.feedback.include:
         _tell_about_feedback()
     return _Job(plan, parts, root, model.spec.promotion)
+
+
+def _promotion_now(file: Path | None, job: _Job, say: Callable[[str], None]) -> PromotionSpec | None:
+    """Return what the document says of promotion now: it may have changed in the hours of a training."""
+    if file is None:
+        return job.promotion
+    try:
+        return _first_model(file).spec.promotion
+    except InvalidInputError as error:
+        say(f"spec.promotion is taken as it was when the training began: {error}")
+        return job.promotion
 
 
 def _first_model(file: Path) -> AnomalyModel:

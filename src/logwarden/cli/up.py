@@ -11,7 +11,7 @@ import typer
 
 from logwarden.cli.common import data_dir as default_data_dir
 from logwarden.cli.loading import choose_pipeline
-from logwarden.cli.running import PipelineOption, SecretsOption
+from logwarden.cli.running import MAX_PORT, PipelineOption, SecretsOption
 from logwarden.errors import InvalidInputError
 
 EXAMPLES = """
@@ -21,8 +21,6 @@ logwarden up -f pipeline.yaml --host 0.0.0.0 --port udp=15514 --port dashboard=8
 logwarden up -f examples/quickstart.yaml --replay lab/recordings/test-11 --speed 60
 logwarden up -f examples/quickstart.yaml --bootstrap-servers localhost:9092
 """
-
-_MAX_PORT = 65535
 
 
 def command(
@@ -129,8 +127,8 @@ def _ports(options: list[str]) -> dict[str, int]:
     ports = {}
     for option in options:
         name, _, number = option.partition("=")
-        if not name or not number.isdecimal() or int(number) > _MAX_PORT:
-            raise InvalidInputError(f"--port {option}: expected NAME=PORT with a port from 0 to {_MAX_PORT}")
+        if not name or not number.isdecimal() or int(number) > MAX_PORT:
+            raise InvalidInputError(f"--port {option}: expected NAME=PORT with a port from 0 to {MAX_PORT}")
         ports[name] = int(number)
     return ports
 

@@ -16,6 +16,8 @@ LOGIN_VARIABLE: Final = "LOGWARDEN_LOGIN"
 """Environment variable that is ``required`` where nobody may pass without a login."""
 EMAILS_VARIABLE: Final = "LOGWARDEN_LOGIN_EMAILS"
 """Environment variable with who may pass, such as ``ann@example.com,*@example.org``; empty for all with a login."""
+VERIFIED_VARIABLE: Final = "LOGWARDEN_LOGIN_VERIFIED_EMAIL"
+"""Environment variable, ``optional`` where a provider is trusted that does not say whether it verified an address."""
 
 
 def may_pass() -> bool:
@@ -32,17 +34,20 @@ def may_pass() -> bool:
         return False
     user = st.user.to_dict()
     patterns = [one for one in os.environ.get(EMAILS_VARIABLE, "").split(",") if one]
-    if not is_allowed(user, patterns):
+    if not is_allowed(user, patterns, silence_counts=os.environ.get(VERIFIED_VARIABLE) == "optional"):
         st.error(f"{user.get('email') or 'This account'} may not see these pages.", icon=":material/lock:")
         st.button("Sign out", on_click=st.logout)
         return False
     return True
 
 
-def is_allowed(user: Mapping[str, Any], patterns: Sequence[str]) -> bool:
-    """Whether a person whom the provider knows may pass. An address that the provider did not verify is none."""
+def is_allowed(user: Mapping[str, Any], patterns: Sequence[str], *, silence_counts: bool = False) -> bool:
+    """Whether a person whom the provider knows may pass. An address that the provider did not verify is none.
+
+    With ``silence_counts``, an address is also one where the provider does not say whether it verified it.
+    """
     if not patterns:
         return True
     email = str(user.get("email") or "").lower()
-    verified = str(user.get("email_verified", True)).lower() != "false"
+    verified = str(user.get("email_verified", silence_counts)).lower() == "true"
     return bool(email) and verified and any(fnmatchcase(email, pattern.lower()) for pattern in patterns)

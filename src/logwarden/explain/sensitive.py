@@ -12,7 +12,8 @@ from logwarden.explain import english, values
 
 Kind = Literal["ip", "user", "mac", "email"]
 
-EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
+EMAIL = re.compile(r"[\w.+%-]++(?:@[\w-]+(?:\.[\w-]+)+)?")
+"""Also matches words that are no address, see :func:`is_email`: looking for one at each letter would take too long."""
 MAC = re.compile(
     r"(?<![0-9a-f:.-])(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4,6}[0-9a-f]{2}|(?:[0-9a-f]{4}[.:-]){2}[0-9a-f]{4}|"
     r"(?=[0-9a-f]*[a-f])[0-9a-f]{12})(?![0-9a-f:-])",
@@ -32,7 +33,7 @@ _USER = re.compile(
     rf"|\b(?:password|publickey|none|keyboard-interactive(?:/pam)?|gssapi-with-mic|hostbased) for {_NAME}"
     rf"|\b(?:authenticating|by|for|from) {_NAME}(?= (?:from|on vty|on pts|port|\())"
     rf"|(?:^|[\s\]:]){_NAME} : (?:TTY|PWD|user NOT|command not)"
-    rf"|\bCRON[^(]*\({_NAME}\))",
+    rf"|\bCRON(?:(?!\bCRON)[^(])*\({_NAME}\))",
     re.IGNORECASE,
 )
 # One of these is in every text that the pattern matches: looking for them is faster.
@@ -115,6 +116,11 @@ class Mask:
         return re.compile(rf"(?<![\w-])(?:{names})(?![\w-])", re.IGNORECASE)
 
 
+def is_email(text: str) -> bool:
+    """Whether a match of :data:`EMAIL` is an address."""
+    return "@" in text
+
+
 def is_ip(text: str) -> bool:
     """Whether a match of :data:`IPV6` or of the pattern of IPv4 is an address."""
     try:
@@ -125,7 +131,7 @@ def is_ip(text: str) -> bool:
 
 
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool] | None], ...] = (
-    ("email", EMAIL, None),
+    ("email", EMAIL, is_email),
     ("mac", MAC, None),
     ("ip", IPV6, is_ip),
     ("ip", _IPV4, is_ip),

@@ -20,6 +20,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from logwarden.api.log_pipeline import dead_letters_group
 from logwarden.errors import InvalidInputError
 from logwarden.kafka.clients import new_client
 from logwarden.kafka.envelope import decode
@@ -135,7 +136,7 @@ def mark_replayed(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> Non
 
 def _consumer(settings: KafkaSettings, last_error: LastError) -> Consumer:
     config = {
-        "group.id": f"{settings.group}-deadletters",
+        "group.id": dead_letters_group(settings.group),
         "enable.auto.commit": False,
         "enable.partition.eof": True,
         "auto.offset.reset": "earliest",

@@ -92,6 +92,7 @@ class EndWatch:
         self.problem = ""
         self._settings = settings
         self._admin = _admin(settings, LastError())
+        self._stale = False  # a client keeps the epochs of leaders for good, also those from before a restart
         self._wanted: list[int] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-ends", daemon=True)
@@ -109,19 +110,17 @@ class EndWatch:
     def _run(self) -> None:
         while not self._stop.wait(_EVERY_SECONDS):
             try:
+                if self._stale:
+                    self._admin = _admin(self._settings, LastError())
+                    self._stale = False
                 self.ends = self._ask(list(self._wanted))
                 self.problem = ""
             except KafkaException as error:
-                self._begin_anew(plain(error))
+                self.problem, self._stale = plain(error), True
             except TimeoutError:
-                self._begin_anew("no answer")
+                self.problem, self._stale = "no answer", True
             except Exception:
                 _log.exception("the ends of the partitions could not be read")
-
-    def _begin_anew(self, problem: str) -> None:
-        """Go on with another client: one keeps the epochs of leaders for good, also those from before a restart."""
-        self.problem = problem
-        self._admin = _admin(self._settings, LastError())
 
     def _ask(self, partitions: list[int]) -> dict[int, End]:
         if not partitions:

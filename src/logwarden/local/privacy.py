@@ -40,5 +40,12 @@ def at_collection(pipeline: LogPipeline, privacy: Privacy | None, intake: Intake
 
 
 def at_detection(pipeline: LogPipeline, privacy: Privacy | None) -> Privacy | None:
-    """Return what masks lines that come from Kafka; None where they are masked before."""
+    """Return what masks lines that come from Kafka; None where they are masked before.
+
+    Raises
+    ------
+    InvalidInputError
+        If they were to be masked before, and nobody does.
+    """
+    pipeline.check_masking()
     return privacy if pipeline.spec.privacy.at == "Detection" else None

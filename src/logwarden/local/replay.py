@@ -25,6 +25,7 @@ from pathlib import Path
 from logwarden.errors import InvalidInputError
 from logwarden.sources.base import MAX_LINE_BYTES
 from logwarden.sources.files import read_file
+from logwarden.sources.listening import Intake
 from logwarden.sources.recording import lines_file
 from logwarden.sources.spool import Spool
 
@@ -82,21 +83,28 @@ class Beside:
     """The intake of other listeners while a recording is replayed.
 
     Their lines are stamped by the replay's clock, which runs at the speed of the replay: it says nothing of theirs.
+
+    Parameters
+    ----------
+    replay
+        What is replayed meanwhile.
+    intake
+        Where the lines would go without it.
     """
 
-    def __init__(self, replay: Replay, spool: Spool) -> None:
+    def __init__(self, replay: Replay, intake: Intake) -> None:
         self._replay = replay
-        self._spool = spool
+        self._intake = intake
 
     @property
     def crowded(self) -> bool:
         """See :class:`logwarden.sources.listening.Intake`."""
-        return self._spool.crowded
+        return self._intake.crowded
 
     @property
     def problem(self) -> str:
         """See :class:`logwarden.sources.listening.Intake`."""
-        return self._spool.problem
+        return self._intake.problem
 
     def append(
         self,
@@ -110,11 +118,11 @@ class Beside:
     ) -> None:
         """See :class:`logwarden.sources.listening.Intake`."""
         late = late or not self._replay.finished
-        self._spool.append(listener, lines, peers, keys=keys, reason=reason, late=late)
+        self._intake.append(listener, lines, peers, keys=keys, reason=reason, late=late)
 
     def durable(self) -> Future[None]:
         """See :class:`logwarden.sources.listening.Intake`."""
-        return self._spool.durable()
+        return self._intake.durable()
 
 
 class Replay:
@@ -147,8 +155,6 @@ class Replay:
         self.total = len(recording.times)
         self.done = min(spool.counts[self.listener], self.total)
         """Lines that have reached the spool."""
-        self.beside = Beside(self, spool)
-        """Where the other listeners put lines meanwhile."""
         self._spool = spool
         self._stay = stay
         self._stop = threading.Event()

@@ -31,7 +31,7 @@ from logwarden.local.ports import LOOPBACK, Endpoint, bind_endpoint, check_free,
 from logwarden.local.privacy import privacy_of
 from logwarden.local.readiness import Readiness
 from logwarden.local.regular import Every, prune_in_background
-from logwarden.local.replay import MAX_SPEED, Recording, Replay
+from logwarden.local.replay import MAX_SPEED, Beside, Recording, Replay
 from logwarden.local.revision import RevisionWatch, choose_revision, load
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
@@ -215,7 +215,9 @@ class _Pipeline:
     def _listener(
         self, endpoint: Endpoint, sock: socket.socket, tokens: Tokens | None, tls: ssl.SSLContext | None
     ) -> Listener:
-        intake = self._handoff.intake if self._replay is None else self._replay.beside
+        intake = self._handoff.intake
+        if self._replay is not None:
+            intake = Beside(self._replay, intake)
         if endpoint.protocol == "udp":
             return UdpListener(endpoint.name, sock, intake)
         if endpoint.protocol in ("tcp", "tls"):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from logwarden.api.log_pipeline import PrivateKind
-from logwarden.explain.sensitive import EMAIL, IPV6, MAC, is_ip, user_names
+from logwarden.explain.sensitive import EMAIL, IPV6, MAC, is_email, is_ip, user_names
 from logwarden.privacy.credentials import hide_secrets
 from logwarden.privacy.pseudonyms import Pseudonyms
 
@@ -40,7 +40,7 @@ class Privacy:
             text = hide_secrets(text)
         users = self._users(text) if "user" in self._kinds else ()
         if "email" in self._kinds and "@" in text:
-            text = EMAIL.sub(lambda match: self._names.email(match[0]), text)
+            text = EMAIL.sub(self._email, text)
         if "mac" in self._kinds:
             text = MAC.sub(lambda match: self._names.mac(match[0]), text)
         if "ip" in self._kinds:
@@ -52,6 +52,9 @@ class Privacy:
     def line(self, line: bytes) -> bytes:
         """Return the bytes of a line without what is hidden; those that are not UTF-8 stay as they are."""
         return self.text(line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
+    def _email(self, match: re.Match[str]) -> str:
+        return self._names.email(match[0]) if is_email(match[0]) else match[0]
 
     def _long_address(self, match: re.Match[str]) -> str:
         """Return the pseudonym of an IPv6 address; of one that holds an IPv4 address, that one is for the next step."""
