@@ -7,10 +7,10 @@ from itertools import product
 
 import pytest
 
-from logwarden.explain.sensitive import EMAIL, user_names
 from logwarden.mask import mask
 from logwarden.privacy import Privacy
 from logwarden.privacy.credentials import hide_secrets
+from logwarden.text.sensitive import EMAIL, user_names
 
 KEY = b"a key of sixteen bytes or more"
 PRIVACY = Privacy(["ip", "user", "mac", "email", "secret"], KEY)

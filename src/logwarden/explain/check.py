@@ -23,8 +23,8 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterator
 
 from logwarden.api.record import AnomalyRecord
-from logwarden.explain import english
 from logwarden.explain.allowed import Allowed, Measure
+from logwarden.text import english
 
 _GONE = "\x00"
 _COPIED_WORDS = 5

@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, Literal
 
 from logwarden.api.record import AnomalyRecord
-from logwarden.explain import english, values
+from logwarden.explain import values
+from logwarden.text.sensitive import EMAIL, IPV4, IPV6, MAC, is_email, is_ip, user_names
 
 Kind = Literal["ip", "user", "mac", "email"]
 
-EMAIL = re.compile(r"[\w.+%-]++(?:@[\w-]+(?:\.[\w-]+)+)?")
-"""Also matches words that are no address, see :func:`is_email`: looking for one at each letter would take too long."""
-MAC = re.compile(
-    r"(?<![0-9a-f:.-])(?:[0-9a-f]{2}([:-])(?:[0-9a-f]{2}\1){4,6}[0-9a-f]{2}|(?:[0-9a-f]{4}[.:-]){2}[0-9a-f]{4}|"
-    r"(?=[0-9a-f]*[a-f])[0-9a-f]{12})(?![0-9a-f:-])",
-    re.IGNORECASE,
-)
-_IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d]|\.\d)")
-IPV6 = re.compile(
-    r"(?<![0-9a-z:.])[0-9a-f]{0,4}(?::[0-9a-f]{0,4}){2,7}(?:(?:\d{1,3}\.){3}\d{1,3})?(?![0-9a-z:])", re.IGNORECASE
-)
-
-_NAME = r"[\"'\[<(]?([\w][\w.@\\$+-]*)"
-_USER = re.compile(
-    rf"(?:\b(?:invalid user|illegal user|session (?:opened|closed) for user|"
-    rf"by user|for user|from user|username|user|account|acct|login|"
-    rf"logname|ruser|suser|duser|usrname|uname|auser|sender|principal|logged in as)"
-    rf"(?:[\"']? ?[=:] ?| ){_NAME}"
-    rf"|\b(?:password|publickey|none|keyboard-interactive(?:/pam)?|gssapi-with-mic|hostbased) for {_NAME}"
-    rf"|\b(?:authenticating|by|for|from) {_NAME}(?= (?:from|on vty|on pts|port|\())"
-    rf"|(?:^|[\s\]:]){_NAME} : (?:TTY|PWD|user NOT|command not)"
-    rf"|\bCRON(?:(?!\bCRON)[^(])*\({_NAME}\))",
-    re.IGNORECASE,
-)
-# One of these is in every text that the pattern matches: looking for them is faster.
-_USER_HINTS = (
-    *("user", "account", "acct", "login", "logname", "uname", "sender", "principal", "logged in as", "by "),
-    *("for ", "from ", " : tty", " : pwd", " : command not", "cron"),
-)
 _PLACEHOLDER = re.compile(r"\b(?:IP|USER|MAC|EMAIL)\d+\b")
 _USER_FACTS = frozenset({"user", "username", "account", "login"})
-
-_NO_USERS = english.COMMON_WORDS | {
-    "user", "ip", "mac", "email", "num", "hex", "path", "name", "host", "port", "none", "null", "ssh2", "tty",
-    "password", "publickey", "rhost", "uid", "euid", "authentication", "agent", "pam", "console", "vty", "line",
-    "tcp", "udp", "icmp", "inside", "outside", "dst", "src",
-}  # fmt: skip
 
 
 class Mask:
@@ -116,25 +81,11 @@ class Mask:
         return re.compile(rf"(?<![\w-])(?:{names})(?![\w-])", re.IGNORECASE)
 
 
-def is_email(text: str) -> bool:
-    """Whether a match of :data:`EMAIL` is an address."""
-    return "@" in text
-
-
-def is_ip(text: str) -> bool:
-    """Whether a match of :data:`IPV6` or of the pattern of IPv4 is an address."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return _IPV4.fullmatch(text) is not None
-    return any(char.isalnum() for char in text)
-
-
 _PATTERNS: tuple[tuple[Kind, re.Pattern[str], Callable[[str], bool] | None], ...] = (
     ("email", EMAIL, is_email),
     ("mac", MAC, None),
     ("ip", IPV6, is_ip),
-    ("ip", _IPV4, is_ip),
+    ("ip", IPV4, is_ip),
 )
 """In this order: the host part of an e-mail address and a MAC address could be taken for something else."""
 
@@ -147,17 +98,6 @@ def _texts(record: AnomalyRecord) -> Iterable[str]:
     )
     for evidence in record.evidence:
         yield from (values.plain_text(fact) for fact in evidence.facts.values() if isinstance(fact, str))
-
-
-def user_names(text: str) -> Iterator[str]:
-    """Yield the names of users that stand where a log line names a user."""
-    lower = text.lower()
-    if not any(hint in lower for hint in _USER_HINTS):
-        return
-    for match in _USER.finditer(text):
-        name = next(group for group in match.groups() if group).rstrip(".-")
-        if name.lower() not in _NO_USERS and not name.isdigit():
-            yield name
 
 
 def _users(record: AnomalyRecord) -> Iterable[str]:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from logwarden.api.log_pipeline import PrivateKind
-from logwarden.explain.sensitive import EMAIL, IPV6, MAC, is_email, is_ip, user_names
 from logwarden.privacy.credentials import hide_secrets
 from logwarden.privacy.pseudonyms import Pseudonyms
+from logwarden.text.sensitive import EMAIL, IPV6, MAC, is_email, is_ip, user_names
 
 # Also before a port, as tcpdump writes it (10.0.0.1.443); but not in an object id of SNMP.
 _IPV4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d+\.\d)")
