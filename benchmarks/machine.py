@@ -13,6 +13,7 @@ LIBRARIES = (
     "logwarden",
     "confluent-kafka",
     "drain3",
+    "msgspec",
     "numpy",
     "onnxruntime",
     "orjson",

@@ -31,7 +31,7 @@ if [ "$extra" = dashboard ]; then
     for name in parquet parquet_encryption dataset dataset_parquet dataset_parquet_encryption dataset_orc orc substrait; do
         rm -f "$site"/pyarrow/_"$name".*.so
     done
-    rm -f "$site"/pyarrow/libparquet.so* "$site"/pyarrow/libarrow_dataset.so* "$site"/pyarrow/libarrow_substrait.so*
+    bin/python -c "import altair, pandas, pyarrow.compute, streamlit"
 fi
 if [ "${GPU:-yes}" = no ]; then
     rm -rf "$site"/triton "$site"/torch/include "$site"/torch/lib/libtorch_cuda_linalg.so

@@ -45,7 +45,8 @@ def rollout(pipeline: LogPipeline, context: Context, declared: list[Child], obse
         return Rollout(declared, frozenset())
     name = check_name(context, new)
     job = _job(observed, name)
-    if old is None if job is None else _ended(job) == "Complete":
+    accepted = old is None if job is None else _ended(job) == "Complete"
+    if accepted:
         return Rollout(declared, frozenset())
     held = [*without_collector(declared), *collector_check(pipeline, context, new)]
     return Rollout(held, frozenset({COLLECTOR}), name)

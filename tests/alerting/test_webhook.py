@@ -199,7 +199,7 @@ def test_messages_are_sent_until_they_are_delivered_and_the_address_is_never_tol
 
 
 @pytest.mark.parametrize(
-    ("status", "given_up"), [(400, 2), (413, 2), (422, 2), (401, 0), (404, 0), (408, 0), (429, 0), (500, 0)]
+    ("status", "given_up"), [(400, 2), (413, 2), (422, 2), (401, 0), (404, 0), (405, 0), (407, 0), (429, 0), (500, 0)]
 )
 def test_a_message_that_is_refused_for_good_is_given_up(
     hook: Hook, caplog: pytest.LogCaptureFixture, status: int, given_up: int
@@ -211,8 +211,19 @@ def test_a_message_that_is_refused_for_good_is_given_up(
     with httpx.Client() as client:
         webhook.deliver(client, 1.0)
     assert (webhook.given_up, webhook.waiting) == (given_up, 2 - given_up)
-    assert webhook.problem == f"status {status}"
+    assert webhook.problem == ("" if given_up else f"status {status}")
     assert f"status {status}" in caplog.text
+
+
+def test_trouble_after_a_refusal_is_told_too(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    webhook = Webhook("hook", hook.url, news())
+    with httpx.Client() as client:
+        for number, status in enumerate((400, 503, 502)):
+            hook.status = status
+            webhook.news.note_cases([case(name=f"c{number}")], 0.0)
+            webhook.put(webhook.news.messages([], 1.0))
+            webhook.deliver(client, 100.0 * number)
+    assert [f"status {status}" in caplog.text for status in (400, 503, 502)] == [True, True, True]
 
 
 def test_a_webhook_that_is_slow_holds_up_no_other(hook: Hook) -> None:

@@ -70,4 +70,4 @@ def test_only_those_named_pass(user: dict[str, Any], patterns: list[str], passes
     ],
 )
 def test_a_provider_that_never_says_what_it_verified_can_be_trusted(user: dict[str, Any], passes: bool) -> None:
-    assert login.is_allowed(user, ["*@example.com"], silence_counts=True) is passes
+    assert login.is_allowed(user, ["*@example.com"], trust_unstated=True) is passes

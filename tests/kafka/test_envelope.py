@@ -33,6 +33,29 @@ def test_every_line_comes_back_as_it_was(line: bytes, received: float, peer: str
     assert read_fast(encode(b"plain", received=5.0, peer="p", listener="udp")) == Line("plain", 5.0, "p", "udp", "")
 
 
+KEYS = ("logwarden", "message", "received", "peer", "listener", "late", "reason", "message_base64", "n")
+VALUES = st.one_of(
+    st.sampled_from([1, 1.0, 2, "1", True, None, "", "a", "10.0.0.9", 5.0, 5, -1, 4e10, "eA==", [], {}]),
+    st.text(max_size=5),
+    st.floats(0, 4e10),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(KEYS), VALUES), st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS[:5], VALUES))
+)
+def test_the_fast_way_reads_what_the_slow_one_reads(odd: dict[str, object], more: dict[str, object]) -> None:
+    complete = {"logwarden": 1, "message": "x", "received": 5.0, "peer": "10.0.0.9", "listener": "udp"}
+    for fields in (odd, complete | odd, complete | more):
+        value = json.dumps(fields).encode()
+        assert decode_complete(value) is None or read_fast(value) == read(value), value
+
+
+def test_an_escaped_key_makes_no_envelope() -> None:
+    value = rb'{"\u006cogwarden":1,"message":"x","received":5.0,"peer":"p","listener":"udp"}'
+    assert decode_complete(value) is None
+
+
 def test_a_line_that_may_be_late_says_so() -> None:
     value = encode(b"plain", received=5.0, peer="p", listener="http", late=True)
     assert read_fast(value) == read(value) == Line("plain", 5.0, "p", "http", "", late=True)

@@ -316,3 +316,12 @@ def test_what_was_read_before_makes_no_difference(text: str) -> None:
     for header in (*SEEN_HEADERS, text, *SEEN_HEADERS):
         parser.parse(header, RECEIVED)
     assert parser.parse(text, RECEIVED) == LineParser().parse(text, RECEIVED)
+
+
+def test_a_parser_that_runs_for_years_goes_on_splitting_at_a_glance() -> None:
+    parser, text = LineParser(), "<13>Oct 20 22:14:15 h a[7]: m"
+    for year in (2025, 2026, 2027):
+        received = at(f"{year}-10-20T22:14:15+00:00")
+        parser.split(text, received)  # forgets the year before
+        parser.parse(text, received)
+        assert parser.split(text, received) == (received, " h a[7]: m")

@@ -19,8 +19,10 @@ from logwarden.outcome import Outcome
 
 MOST_WAITING: Final = 1000
 """Messages of one webhook that wait; of more, the oldest are given up, and counted."""
-_PASSING: Final = frozenset((401, 403, 404, 408, 425, 429))
-"""Status codes of 4xx that say nothing of the message: who mends the address or its token gets it."""
+_REFUSED: Final = frozenset((400, 406, 409, 411, 413, 414, 415, 422, 431))
+"""Status codes that speak of the message: sent again, it would be refused again. After all others it waits."""
+_TELL_SECONDS: Final = 60.0
+"""Time between two messages of the log about messages given up."""
 _TIMEOUT_SECONDS: Final = 10.0
 _EVERY_SECONDS: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -54,12 +56,13 @@ class Webhook:
         self.given_up = 0
         """Messages that were never delivered."""
         self.problem = ""
-        """Why the last message was not delivered; empty if it was."""
+        """Why messages wait; empty while none has to."""
         self._name = name
         self._url = url
         self._waiting: dict[str, Message] = {}
         self._pause = 0.0
         self._again_at = 0.0
+        self._told_at = -_TELL_SECONDS
 
     @property
     def waiting(self) -> int:
@@ -85,19 +88,21 @@ class Webhook:
             if refusal is not None and not refusal.final:
                 self._fail(refusal.reason, now)
                 return
-            self._pause = 0.0
+            self._pause, self.problem = 0.0, ""
             if refusal is None:
-                self.problem = ""
                 del self._waiting[key]
             else:
-                self.problem = refusal.reason
                 self._give_up(key, refusal.reason)
 
     def _give_up(self, key: str, reason: str) -> None:
         del self._waiting[key]
         self.given_up += 1
-        if self.given_up == 1 or self.given_up % MOST_WAITING == 0:
-            _log.error("webhook %s: %d messages were given up, the last one: %s", self._name, self.given_up, reason)
+        now = time.monotonic()
+        if now >= self._told_at + _TELL_SECONDS:
+            self._told_at = now
+            _log.error(
+                "webhook %s: %d messages were given up so far, the last one: %s", self._name, self.given_up, reason
+            )
 
     def _post(self, client: httpx.Client, message: Message) -> _Refusal | None:
         """Send a message; return why it was not taken, None if it was."""
@@ -110,10 +115,10 @@ class Webhook:
             return _Refusal(type(error).__name__)  # its text may hold the address
         if answer.is_success:
             return None
-        return _Refusal(f"status {answer.status_code}", answer.is_client_error and answer.status_code not in _PASSING)
+        return _Refusal(f"status {answer.status_code}", answer.status_code in _REFUSED)
 
     def _fail(self, reason: str, now: float) -> None:
-        if not self.problem:
+        if reason != self.problem:
             _log.error("webhook %s does not take messages: %s; trying again", self._name, reason)
         self.problem = reason
         self._pause = min(max(2 * self._pause, 1.0), _LONGEST_PAUSE)
@@ -142,7 +147,8 @@ class WebhookSender:
         self._rules = rules
         self._counts = counts
         self._every = every
-        rules.note_counts(Counts(), time.time())
+        self._counted_at = time.time()
+        rules.note_counts(Counts(), self._counted_at)
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._threads = [
@@ -182,7 +188,9 @@ class WebhookSender:
             _log.exception("webhooks could not be told")
 
     def _look(self, webhook: Webhook) -> None:
-        now = time.time()
         with self._lock:
-            self._rules.note_counts(self._counts(), now)
+            now = time.time()  # the counts have to come in order
+            if now >= self._counted_at + self._every:
+                self._counted_at = now
+                self._rules.note_counts(self._counts(), now)
             webhook.put(webhook.news.messages(self._rules.firing(now), now))

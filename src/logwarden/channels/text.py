@@ -41,7 +41,8 @@ class TextChannel:
         self._usual: frozenset[int] = frozenset()
         # Known templates whose loss is normal: most units hold nothing else, and need no look at each line.
         self._ordinary: set[int] = set()
-        # By identity, the units prepared last, and what the model reads of them.
+        # By identity, the units prepared last, and what the model reads of them. They are held, or another one could
+        # get the identity of one that is gone.
         self._prepared: dict[int, tuple[Unit, tuple[list[int], str]]] = {}
         # The model can judge only the language it was taught: programs that training did not know are not its business.
         self._apps = {text.partition(":")[0] for text in templates.known.values()}

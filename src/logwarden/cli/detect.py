@@ -109,8 +109,11 @@ class Plan:
     def detector(self) -> Detector:
         from logwarden.cli.loading import load_model
         from logwarden.detect import Detector
+        from logwarden.local.revision import spare_collector
 
-        return Detector(load_model(self.model), "detect", threshold=self.threshold)
+        model = load_model(self.model)
+        spare_collector()
+        return Detector(model, "detect", threshold=self.threshold)
 
 
 def _detect(plan: Plan, top: Top, *, follow: bool, jobs: int | None) -> Summary:

@@ -20,6 +20,7 @@ from logwarden.cli.loading import load_model
 from logwarden.detect import DetectionModel, Detector
 from logwarden.detect.history import Sink, Summary, detect
 from logwarden.errors import InvalidInputError, LogwardenError
+from logwarden.local.revision import spare_collector
 from logwarden.sources.files import read_files
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ def _judge(plan: Plan) -> _Result:
 
 @cache
 def _model(name: str) -> DetectionModel:
-    return load_model(name)
+    model = load_model(name)
+    spare_collector()
+    return model
 
 
 def _result(waiting: Future[_Result]) -> _Result:

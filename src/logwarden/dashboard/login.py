@@ -34,20 +34,20 @@ def may_pass() -> bool:
         return False
     user = st.user.to_dict()
     patterns = [one for one in os.environ.get(EMAILS_VARIABLE, "").split(",") if one]
-    if not is_allowed(user, patterns, silence_counts=os.environ.get(VERIFIED_VARIABLE) == "optional"):
+    if not is_allowed(user, patterns, trust_unstated=os.environ.get(VERIFIED_VARIABLE) == "optional"):
         st.error(f"{user.get('email') or 'This account'} may not see these pages.", icon=":material/lock:")
         st.button("Sign out", on_click=st.logout)
         return False
     return True
 
 
-def is_allowed(user: Mapping[str, Any], patterns: Sequence[str], *, silence_counts: bool = False) -> bool:
+def is_allowed(user: Mapping[str, Any], patterns: Sequence[str], *, trust_unstated: bool = False) -> bool:
     """Whether a person whom the provider knows may pass. An address that the provider did not verify is none.
 
-    With ``silence_counts``, an address is also one where the provider does not say whether it verified it.
+    With ``trust_unstated``, an address is also one where the provider does not say whether it verified it.
     """
     if not patterns:
         return True
     email = str(user.get("email") or "").lower()
-    verified = str(user.get("email_verified", silence_counts)).lower() == "true"
+    verified = str(user.get("email_verified", trust_unstated)).lower() == "true"
     return bool(email) and verified and any(fnmatchcase(email, pattern.lower()) for pattern in patterns)

@@ -98,7 +98,7 @@ def decode_complete(value: bytes | None) -> Line | None:
 
     What this returns is what :func:`decode` would.
     """
-    if value is None or not value.startswith(b"{"):
+    if value is None or not value.startswith(b"{") or _MARK not in value:
         return None
     try:
         return _decode_complete(value)

@@ -45,7 +45,6 @@ class PartitionSource:
         """Offset behind what was consumed."""
         self._stream = stream
         self._privacy = privacy
-        self._decode_complete = decode_complete if privacy is None else _read_nothing
         self._clock = self._last_line = 0.0
         self._items: list[Item] = []
         self._kept: list[tuple[int, Sequence[Message]]] = []  # with the offset behind them
@@ -65,7 +64,7 @@ class PartitionSource:
         offsets: list[int] = []
         lines: list[Line] = []
         latest = time.time() + _AHEAD
-        place, read = self.place, self._decode_complete
+        place = self.place
         for message in messages:
             offset = message.offset() or 0
             error = message.error()
@@ -75,7 +74,7 @@ class PartitionSource:
                 continue
             if offset < place:  # fetched twice, when the partition went away and came back at once
                 continue
-            line = read(message.value()) or self._line(message)
+            line = self._line(message)
             if line.received > latest:
                 line.received = min(_written(message), latest)
             offsets.append(offset)
@@ -112,7 +111,8 @@ class PartitionSource:
     # ------------------------------------------------------------------ reading
 
     def _line(self, message: Message) -> Line:
-        line = decode(message.value(), key=message.key(), written=_written(message))
+        value = message.value()
+        line = decode_complete(value) or decode(value, key=message.key(), written=_written(message))
         if (privacy := self._privacy) is None:
             return line
         line.text, line.peer, line.reason = map(privacy.text, (line.text, line.peer, line.reason))
@@ -197,10 +197,6 @@ class PartitionSource:
         for second in range(first, math.floor(now / TICK_SECONDS) + 1):
             self._clock = second * TICK_SECONDS
             self._items.append(Tick(self._clock))
-
-
-def _read_nothing(value: bytes | None) -> Line | None:
-    return None
 
 
 _way = attrgetter("listener", "late")

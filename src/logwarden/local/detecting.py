@@ -23,7 +23,7 @@ from logwarden.local.health import HealthServer
 from logwarden.local.partitions import partition_statuses
 from logwarden.local.privacy import at_detection, privacy_of
 from logwarden.local.regular import Every, prune_in_background
-from logwarden.local.revision import RevisionWatch, choose_revision, load
+from logwarden.local.revision import RevisionWatch, choose_revision, load, spare_collector
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
@@ -89,6 +89,7 @@ def run(config: DetectorConfig) -> None:
         partitions = ensure_topics(settings)
         store = stack.enter_context(Store.open(config.store))
         model = load(revision)
+        spare_collector()
         explaining = open_explainer(config.pipeline, config.model, model, config.secrets, store)
         if explaining is not None:
             stack.callback(explaining.stop, _EXPLAIN_SECONDS)

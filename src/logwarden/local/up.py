@@ -32,7 +32,7 @@ from logwarden.local.privacy import privacy_of
 from logwarden.local.readiness import Readiness
 from logwarden.local.regular import Every, prune_in_background
 from logwarden.local.replay import MAX_SPEED, Beside, Recording, Replay
-from logwarden.local.revision import RevisionWatch, choose_revision, load
+from logwarden.local.revision import RevisionWatch, choose_revision, load, spare_collector
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
@@ -161,6 +161,7 @@ class _Pipeline:
         if config.pipeline.spec.collect.http.enabled:
             preload()
         self._model = load(revision)
+        spare_collector()
         self._handoff = self._open_handoff()
         self._replay = self._open_replay(recording)
         self._replaying = _tell(self._replay)  # what is about to be replayed; a fast replay is over when it is told

@@ -98,7 +98,10 @@ class LineParser:
                 return self._split_rfc5424(text[start:]) if text[start : start + 2] == "1 " else None
             _remember(self._heads, head, minute)
         second = _SECONDS_AND_SPACE.get(text[start + 12 : start + 16])
-        if second is None or not -HALF_YEAR < minute + second - received < HALF_YEAR:
+        if second is None:
+            return None
+        if not -HALF_YEAR < minute + second - received < HALF_YEAR:
+            del self._heads[head]  # the year has moved on
             return None
         return minute + second, text[start + 15 :]
 
