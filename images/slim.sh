@@ -23,13 +23,10 @@ done
 find "$site" -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.hpp' -delete
 
 if [ "$extra" = dashboard ]; then
-    # Charts and file formats that no page uses.
+    # Charts that no page uses.
     rm -rf "$site"/pydeck share/jupyter
     for name in PlotlyChart DeckGlJsonChart EChartsChart; do
         rm -f "$site"/streamlit/static/static/js/"$name".*.js
-    done
-    for name in parquet parquet_encryption dataset dataset_parquet dataset_parquet_encryption dataset_orc orc substrait; do
-        rm -f "$site"/pyarrow/_"$name".*.so
     done
     bin/python -c "import altair, pandas, pyarrow.compute, streamlit"
 fi

@@ -1,6 +1,6 @@
 """Fail when the repository holds what does not belong there.
 
-That is: the path of this checkout or of the home folder of who runs this, the address of a package registry, a merge
+That is: the path of this checkout or of a home folder, the address of a package registry, a merge
 conflict, or a file of over 2 MiB where no decision in docs/decisions/ names it or one of its folders.
 """
 
@@ -18,6 +18,7 @@ LARGE = 2 * 1024 * 1024
 REGISTRIES = r"files\.pythonhosted\.org|pypi\.org|registry\.npmjs\.org|static\.crates\.io|deb\.debian\.org"
 UNWANTED = {
     "address of a package registry": re.compile(REGISTRIES),
+    "path in a home folder": re.compile(r"/root/\.\w+"),
     "merge conflict": re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE),
 }
 

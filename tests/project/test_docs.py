@@ -52,6 +52,7 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     [
         (f"see {ROOT}/x", "path of this machine"),
         ("from https://files.python" + "hosted.org/packages/", "package registry"),
+        ("cached in /root" + "/.cache", "path in a home folder"),
         ("<<<<<<" + "< HEAD\n", "merge conflict"),
     ],
 )

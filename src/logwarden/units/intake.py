@@ -74,7 +74,7 @@ class Intake:
         closed = self._take_left_open()
         hosts: list[str] = []  # of the lines that are not rejected
         moments: list[float] = []
-        rejected: list[int] = []
+        rejected: set[int] = set()
         self._forget_texts()
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
@@ -88,7 +88,7 @@ class Intake:
                 line = self._read(text, near, parts)
                 if isinstance(line, Rejected):
                     outcome.rejected.append(_rejected(batch, i, line.reason))
-                    rejected.append(i)
+                    rejected.add(i)
                     continue
                 stated, host, template = line
             host = host or (peers[i] if peers else "") or _UNKNOWN_HOST
@@ -106,8 +106,7 @@ class Intake:
             hosts.append(host)
             moments.append(moment)
         if peers:
-            dropped = set(rejected)
-            kept = [peer for i, peer in enumerate(peers) if i not in dropped] if dropped else peers
+            kept = [peer for i, peer in enumerate(peers) if i not in rejected] if rejected else peers
             stream.addresses.update(zip(hosts, kept, strict=True))
         if batch.listener:
             stream.listeners.update(dict.fromkeys(hosts, batch.listener))
