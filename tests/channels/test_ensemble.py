@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -39,10 +40,12 @@ def templates() -> Templates:
     return Templates([RELOAD, FAULT, MARK])
 
 
-def ensemble(templates: Templates, weights: dict[str, float]) -> Ensemble:
+def ensemble(
+    templates: Templates, weights: dict[str, float], combination: str = "cubic", scores: ModelScores | None = None
+) -> Ensemble:
     """Channels that know ``gw1`` to write everything and ``gw2`` to write marks, and never saw an odd unit."""
     channels = [
-        TextChannel(templates, ModelScores(Judge())),
+        TextChannel(templates, scores or ModelScores(Judge())),
         NoveltyChannel(templates),
         RateChannel(templates),
     ]
@@ -52,7 +55,7 @@ def ensemble(templates: Templates, weights: dict[str, float]) -> Ensemble:
     for channel in channels:
         channel.fit(units)
     tails = {kind: Tail.fit((), 100, 1.0) for kind in EvidenceKind}
-    return Ensemble(channels, tails, weights, "cubic", 0.5)
+    return Ensemble(channels, tails, weights, combination, 0.5)
 
 
 ALL = {"text": 1.0, "novelty": 1.0, "rate": 1.0}
@@ -94,10 +97,42 @@ def test_counts_of_a_session_count_in_full(templates: Templates) -> None:
 
 def test_an_anomaly_is_not_learned_and_a_normal_unit_is(templates: Templates) -> None:
     one = ensemble(templates, ALL)
-    first, anomalous = one.judge(unit(templates, "gw2", 9000.0, [FAULT]), threshold=0.1)
-    assert anomalous
-    again, anomalous = one.judge(unit(templates, "gw2", 9030.0, [FAULT]), threshold=0.99)
-    assert not anomalous
+    first = one.judge(unit(templates, "gw2", 9000.0, [FAULT]), threshold=0.1)
+    assert first is not None
+    again = one.score(unit(templates, "gw2", 9030.0, [FAULT]))
     assert again.score == pytest.approx(first.score)
-    learned, _ = one.judge(unit(templates, "gw2", 9060.0, [FAULT]), threshold=0.99)
+    assert one.judge(unit(templates, "gw2", 9030.0, [FAULT]), threshold=0.99) is None
+    learned = one.score(unit(templates, "gw2", 9060.0, [FAULT]))
     assert EvidenceKind.NEVER_SEEN_ON_HOST not in {finding.kind for _, _, finding in learned.findings}
+
+
+@pytest.mark.parametrize("combination", ["cubic", "average", "maximum"])
+@pytest.mark.parametrize("weight", [0.0, 0.4, 1.0])
+def test_what_the_model_is_not_asked_changes_no_result(templates: Templates, combination: str, weight: float) -> None:
+    weights = {**ALL, "text": weight}
+    lazy, eager = (ensemble(templates, weights, combination) for _ in range(2))
+    chance = random.Random(5)
+    told = 0
+    for slot in range(400):
+        lines = chance.choices([RELOAD, FAULT, MARK, FOREIGN], [1, 1, 20, 1], k=chance.randint(1, 3))
+        odd = unit(templates, chance.choice(["gw1", "gw2", "gw3"]), 9000.0 + 30.0 * slot, lines)
+        threshold = chance.choice([0.0, 0.3, 0.5, 0.7])
+        lazy.prepare([odd], threshold)
+        found, scored = lazy.judge(odd, threshold), eager.score(odd)
+        assert found == (scored if scored.reaches(threshold) else None)
+        told += found is not None
+        (eager.reported if scored.reaches(threshold) else eager.learn)(odd)
+    assert 0 < told < 400
+
+
+def test_the_model_is_asked_only_where_its_answer_can_make_an_anomaly(templates: Templates) -> None:
+    scores = ModelScores(Judge())
+    one = ensemble(templates, {**ALL, "text": 0.1}, scores=scores)
+    known, new = unit(templates, "gw1", 9000.0, [FAULT]), unit(templates, "gw2", 9000.0, [FAULT])
+    for odd, asked in ((known, 0), (new, 1)):
+        one.prepare([odd], 0.5)
+        one.judge(odd, 0.5)
+        assert scores.probabilities.scored == asked
+    one.prepare([known])
+    assert one.score(known).surprises["text"] > 0
+    assert scores.probabilities.scored == 1  # it read this text before

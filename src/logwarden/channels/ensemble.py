@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from logwarden.api.record import EvidenceKind
-from logwarden.channels.base import Channel, Finding
+from logwarden.channels.base import Channel, Finding, Reading
 from logwarden.channels.cache import ModelScores
 from logwarden.channels.calibration import Tail, to_score
 from logwarden.channels.novelty import NoveltyChannel
@@ -34,6 +34,10 @@ class Scored(NamedTuple):
     surprises: dict[str, float]
     findings: list[tuple[float, str, Finding]]
 
+    def reaches(self, threshold: float) -> bool:
+        """Whether this is an anomaly. Without a finding there is nothing to tell, however low the threshold."""
+        return bool(self.findings) and self.score >= threshold
+
 
 class Ensemble:
     """Channels, their calibration and their weights.
@@ -54,31 +58,63 @@ class Ensemble:
         self.weights = dict(weights)
         self.combination = combination
         self.threshold = threshold
+        self._text = next((channel for channel in channels if isinstance(channel, TextChannel)), None)
+        self._novelty = next((channel for channel in channels if isinstance(channel, NoveltyChannel)), None)
         self._rate = next((channel for channel in channels if isinstance(channel, RateChannel)), None)
-        texts = (channel for channel in channels if isinstance(channel, TextChannel))
-        self._text = next(texts, None) if self.weights.get(TextChannel.name) else None
         self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
 
-    def prepare(self, units: Sequence[Unit]) -> None:
-        """Let the channels batch their work for units that :meth:`score` is going to see."""
+    def prepare(self, units: Sequence[Unit], threshold: float = 0.0) -> None:
+        """Let the channels batch their work for units that :meth:`score` or :meth:`judge` is going to see.
+
+        The language model reads in one batch those that may reach the threshold, by what is novel about them now; what
+        it has to read beside them, for another reason, it reads when :meth:`judge` comes to it.
+        """
         for channel in self.channels:
             channel.prepare(units)
+        if self._text is not None:
+            novelty = self._novelty
+            to_read = [unit for unit in units if self._text.reads(unit)]
+            if threshold > 0 and novelty is not None:
+                to_read = [unit for unit in to_read if self._highest(unit, {novelty: novelty.read(unit)}) >= threshold]
+            self._text.ask(to_read)
 
     def score(self, unit: Unit) -> Scored:
         """Score a prepared unit. Units come in time order, each learned or reported before the next is scored."""
+        return self._scored(unit, {channel: channel.read(unit) for channel in self.channels})
+
+    def _scored(self, unit: Unit, readings: Mapping[Channel, Reading]) -> Scored:
         findings = [
             (self._surprise(finding, unit), channel.name, finding)
             for channel in self.channels
-            for finding in channel.read(unit)
+            for finding in readings[channel]
         ]
         surprises = {channel.name: 0.0 for channel in self.channels}
         if not findings:
             return Scored(unit, 0.0, surprises, findings)
         for surprise, name, _ in findings:
             surprises[name] = max(surprises[name], surprise)
-        combined = combine(np.array([list(surprises.values())]), self._weights, self.combination)[0]
         findings.sort(key=lambda item: -item[0])
-        return Scored(unit, to_score(float(combined)), surprises, findings)
+        return Scored(unit, self._combined(surprises), surprises, findings)
+
+    def _highest(self, unit: Unit, readings: Mapping[Channel, Reading]) -> float:
+        """Return the score that a unit has with these findings at the most, whatever the language model says of it.
+
+        That is the score if the model were sure of trouble: no weight is negative and no combination falls when a
+        surprise rises.
+        """
+        highest = {channel.name: 0.0 for channel in self.channels}
+        for channel, reading in readings.items():
+            for finding in reading:
+                highest[channel.name] = max(highest[channel.name], self.tails[finding.kind].surprise(finding.raw))
+        if self._text is not None:
+            for finding in self._text.at_most(unit):
+                highest[TextChannel.name] = max(
+                    highest[TextChannel.name], self.tails[finding.kind].surprise(finding.raw)
+                )
+        return self._combined(highest)
+
+    def _combined(self, surprises: Mapping[str, float]) -> float:
+        return to_score(float(combine(np.array([list(surprises.values())]), self._weights, self.combination)[0]))
 
     def _surprise(self, finding: Finding, unit: Unit) -> float:
         """Return the calibrated surprise of a finding; for known messages in a new place, as far as it is believed.
@@ -89,7 +125,7 @@ class Ensemble:
         """
         surprise = self.tails[finding.kind].surprise(finding.raw)
         if surprise and unit.session is None and finding.kind in _KNOWN_MESSAGES:
-            trouble = self._text.trouble(unit) if self._text else 0.0
+            trouble = self._text.trouble(unit) if self._text and self.weights.get(TextChannel.name) else 0.0
             surprise *= 0.5 + 0.5 * trouble
         return surprise
 
@@ -97,16 +133,22 @@ class Ensemble:
         """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
         return self._rate.silence(host, gap) if self._rate else 0.0
 
-    def judge(self, unit: Unit, threshold: float) -> tuple[Scored, bool]:
-        """Score a prepared unit, say whether it is an anomaly, and tell every channel before the next one comes."""
-        scored = self.score(unit)
-        # Without a finding there is nothing to tell, however low the threshold.
-        anomalous = bool(scored.findings) and scored.score >= threshold
-        if anomalous:
-            self.reported(unit)
-        else:
-            self.learn(unit)
-        return scored, anomalous
+    def judge(self, unit: Unit, threshold: float) -> Scored | None:
+        """Return a prepared unit with its score if it is an anomaly, else None; tell every channel before the next.
+
+        Most units are normal whatever the language model would say of them, so it is asked about the others only. That
+        changes no result.
+        """
+        readings = {channel: channel.read(unit) for channel in self.channels if channel is not self._text}
+        if self._highest(unit, readings) >= threshold:
+            if self._text is not None:
+                readings[self._text] = self._text.read(unit)
+            scored = self._scored(unit, readings)
+            if scored.reaches(threshold):
+                self.reported(unit)
+                return scored
+        self.learn(unit)
+        return None
 
     def learn(self, unit: Unit) -> None:
         """Tell every channel of a unit that was judged normal."""

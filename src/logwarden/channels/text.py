@@ -41,9 +41,6 @@ class TextChannel:
         self._usual: frozenset[int] = frozenset()
         # Known templates whose loss is normal: most units hold nothing else, and need no look at each line.
         self._ordinary: set[int] = set()
-        # By identity, the units prepared last, and what the model reads of them. They are held, or another one could
-        # get the identity of one that is gone.
-        self._prepared: dict[int, tuple[Unit, tuple[list[int], str]]] = {}
         # The model can judge only the language it was taught: programs that training did not know are not its business.
         self._apps = {text.partition(":")[0] for text in templates.known.values()}
 
@@ -59,18 +56,33 @@ class TextChannel:
         self._ordinary = ordinary & self._templates.known.keys()
 
     def prepare(self, units: Sequence[Unit]) -> None:
-        """Score in one batch what the cache lacks."""
+        """Measure in one batch the loss of lines that the cache lacks."""
         lines = {template for unit in units for template in unit.counts} - self._ordinary
         self._scores.losses.prepare(self._text(template) for template in lines if self._knows(template))
-        self._prepared = {id(unit): (unit, self._unusual(unit)) for unit in units}
-        self._scores.probabilities.prepare(text for _, (_, text) in self._prepared.values() if text)
+
+    def reads(self, unit: Unit) -> bool:
+        """Whether a unit holds something unusual that the model can judge."""
+        return any(template not in self._usual and self._knows(template) for template in unit.counts)
+
+    def ask(self, units: Iterable[Unit]) -> None:
+        """Let the model read in one batch what the cache lacks of these units."""
+        self._scores.probabilities.prepare(text for _, text in map(self._unusual, units) if text)
 
     def read(self, unit: Unit) -> Reading:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
-        reading = list(self._verdict(unit))
+        return [*self._verdict(unit), *self._unlikely(unit)]
+
+    def at_most(self, unit: Unit) -> Reading:
+        """Return what :meth:`read` finds if the model is sure of trouble, without asking it."""
+        sure = [Finding(EvidenceKind.MODEL_VERDICT, _log_odds(1.0) - _log_odds(_LEAST), {})]
+        return [*(sure if self.reads(unit) else ()), *self._unlikely(unit)]
+
+    def _unlikely(self, unit: Unit) -> Reading:
+        """Return the lines whose text the model did not expect."""
         if self._ordinary.issuperset(unit.counts):
             self._scores.losses.lookups += len(unit.counts)
-            return reading
+            return []
+        reading = []
         for template in set(unit.templates):
             if self._knows(template):
                 text = self._text(template)
@@ -91,11 +103,11 @@ class TextChannel:
         """How much a unit reads like trouble: 0 when nothing in it is unusual, 1 also when the model cannot tell."""
         if not all(map(self._knows, unit.templates)):
             return 1.0
-        text = self._read(unit)[1]
+        text = self._unusual(unit)[1]
         return self._scores.probabilities[text] if text else 0.0
 
     def _verdict(self, unit: Unit) -> Iterable[Finding]:
-        unusual, text = self._read(unit)
+        unusual, text = self._unusual(unit)
         if not text:
             return
         probability = self._scores.probabilities[text]
@@ -104,10 +116,6 @@ class TextChannel:
             if len(unusual) > 1:
                 facts["other_messages"] = len(unusual) - 1
             yield Finding(EvidenceKind.MODEL_VERDICT, _log_odds(probability) - _log_odds(_LEAST), facts, unusual[0])
-
-    def _read(self, unit: Unit) -> tuple[list[int], str]:
-        prepared = self._prepared.get(id(unit))
-        return self._unusual(unit) if prepared is None else prepared[1]
 
     def _unusual(self, unit: Unit) -> tuple[list[int], str]:
         """Return the unusual templates of a unit that the model can judge, and what it reads of them."""

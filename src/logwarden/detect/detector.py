@@ -89,11 +89,11 @@ class Detector:
 
     def _judge(self, units: list[Unit], outcome: Outcome) -> None:
         outcome.units += len(units)
-        self._ensemble.prepare(units)
+        self._ensemble.prepare(units, self.threshold)
         cases: dict[str, Case] = {}
         for unit in units:
-            scored, anomalous = self._ensemble.judge(unit, self.threshold)
-            if anomalous:
+            scored = self._ensemble.judge(unit, self.threshold)
+            if scored is not None:
                 case = self._report(scored, outcome)
                 cases[case.id] = case
         outcome.cases += cases.values()

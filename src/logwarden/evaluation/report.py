@@ -96,9 +96,9 @@ def unit_metrics(model: DetectionModel, parts: Sequence[RecordingUnits]) -> dict
     flagged, anomalous = [], []
     for recording, units in parts:
         ensemble = model.ensemble()
-        ensemble.prepare(units)
+        ensemble.prepare(units, ensemble.threshold)
         for unit in units:
-            flagged.append(ensemble.judge(unit, ensemble.threshold)[1])
+            flagged.append(ensemble.judge(unit, ensemble.threshold) is not None)
             anomalous.append(not is_normal(unit, recording))
     said, true = np.array(flagged), np.array(anomalous)
     hits = float((said & true).sum())

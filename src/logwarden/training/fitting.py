@@ -244,11 +244,10 @@ def _score(
         ensemble.prepare(units)
         scored = []
         for unit in units:
-            if threshold is not None:
-                scored.append(ensemble.judge(unit, threshold)[0])
-            else:
-                scored.append(ensemble.score(unit))
-                (ensemble.learn if is_normal(unit, recording) else ensemble.reported)(unit)
+            one = ensemble.score(unit)
+            normal = is_normal(unit, recording) if threshold is None else not one.reaches(threshold)
+            (ensemble.learn if normal else ensemble.reported)(unit)
+            scored.append(one)
         yield recording, scored
 
 
