@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_more_texts_at_once_than_the_cache_holds_are_all_scored() -> None:
 
 def test_a_unit_is_read_from_its_rarest_line_to_its_most_frequent() -> None:
     texts = {1: "cron: job", 2: "sshd: failed", 3: "app: panic"}
-    assert unit_text([2, 2, 2, 1, 2, 2, 3], texts.__getitem__) == (
+    assert unit_text(Counter([2, 2, 2, 1, 2, 2, 3]), texts.__getitem__) == (
         [3, 1, 2],
         "app: panic | cron: job | 4x sshd: failed",
     )

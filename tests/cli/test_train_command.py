@@ -180,7 +180,10 @@ def test_a_folder_with_other_files_is_not_discarded(log: Path, tmp_path: Path) -
     [
         (["base: {family: BERT, model: bert-base}"], "spec.base.family: BERT cannot be trained yet"),
         (["base: {model: 'pvc://models/t5'}"], "spec.base.model: pvc://models/t5 exists only in a cluster"),
-        (["unit: {kind: Flow}"], "spec.unit.kind: Flow is not supported yet, allowed: Line, Window, Session"),
+        (
+            ["unit: {kind: Flow}", "training: {datasets: [{uri: LOG}]}"],
+            "spec.unit.kind: Flow needs flow records, lines of JSON or key=value, and the training part has none",
+        ),
         (["unit: {kind: Window}"], "spec.training.datasets: found none"),
         (["training: {datasets: [{topic: {last: 7d}}]}"], "spec.training.datasets[0].topic: what a pipeline collected"),
         (

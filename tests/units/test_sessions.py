@@ -91,7 +91,9 @@ def run(lines: list[tuple[str, float]], restart_at: int | None = None) -> list[t
     opened, now, out = Sessions("s", CONFIG), 1000.0, []
     for i, (name, step) in enumerate(lines):
         if i == restart_at:
-            opened = Sessions.from_state(json.loads(json.dumps(opened.to_state())), CONFIG)
+            state = json.loads(json.dumps(opened.to_state()))
+            opened = Sessions("s", CONFIG)
+            opened.restore(state)
         now += step
         out += add(opened, name, now, i)
     return [key(unit) for unit in [*out, *opened.finish()]]
@@ -157,5 +159,5 @@ def test_every_line_is_a_unit_with_kind_line() -> None:
 
 
 def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(ValueError, match="unit kind 'flow', expected one of line, window, session"):
-        UnitConfig("flow")
+    with pytest.raises(ValueError, match="unit kind 'trace', expected one of line, window, session, flow"):
+        UnitConfig("trace")

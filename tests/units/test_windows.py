@@ -83,9 +83,9 @@ def test_state_goes_on_as_if_nothing_had_happened(steps: list[tuple[str, float]]
         now, out = 1000.0, []
         for i, (host, step) in enumerate(steps):
             if i == restart_at:
-                windows = Windows.from_state(
-                    json.loads(json.dumps(windows.to_state())), CONFIG, lambda host, gap: gap / 40
-                )
+                state = json.loads(json.dumps(windows.to_state()))
+                windows = Windows("s", CONFIG, lambda host, gap: gap / 40)
+                windows.restore(state)
             now += step
             out += add(windows, host, now, i)
         return [key(unit) for unit in [*out, *windows.finish()]]

@@ -136,7 +136,8 @@ class NoveltyChannel:
 
     def _unknown_combination(self, unit: Unit, counts: Counter[int]) -> Finding:
         seen = self._combinations[unit.group]
-        rarest = sorted(counts, key=self._by_host[unit.group].counts.__getitem__)[:_COMBINATION_FACTS]
+        members = counts if unit.company is None else unit.company
+        rarest = sorted(members, key=self._by_host[unit.group].counts.__getitem__)[:_COMBINATION_FACTS]
         facts: dict[str, str | int | float] = {
             "host": unit.host,
             "templates": " + ".join(_shorten(self._templates.text_of(t) or "") for t in rarest),

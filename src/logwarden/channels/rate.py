@@ -130,7 +130,7 @@ class _Host:
 
     def see(self, unit: Unit, expected: Container[int]) -> None:
         """Remember when each expected template was last seen."""
-        for template, time in zip(unit.templates, unit.times, strict=True):
+        for template, time in unit.occurrences:
             if template in expected:
                 self.last_seen[template] = time
 
@@ -197,7 +197,7 @@ class RateChannel:
             host.pass_to(unit.end)
             self._measure(unit, host)
             host.add(unit)
-            for template, time in zip(unit.templates, unit.times, strict=True):
+            for template, time in unit.occurrences:
                 for key in (template, ALL_LINES):
                     if key in host.last_seen:
                         gaps[unit.host][key].add(time - host.last_seen[key])

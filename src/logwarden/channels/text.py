@@ -83,7 +83,7 @@ class TextChannel:
             self._scores.losses.lookups += len(unit.counts)
             return []
         reading = []
-        for template in set(unit.templates):
+        for template in unit.counts:
             if self._knows(template):
                 text = self._text(template)
                 loss = self._scores.losses[text]
@@ -101,7 +101,7 @@ class TextChannel:
 
     def trouble(self, unit: Unit) -> float:
         """How much a unit reads like trouble: 0 when nothing in it is unusual, 1 also when the model cannot tell."""
-        if not all(map(self._knows, unit.templates)):
+        if not all(map(self._knows, unit.counts)):
             return 1.0
         text = self._unusual(unit)[1]
         return self._scores.probabilities[text] if text else 0.0
@@ -121,7 +121,7 @@ class TextChannel:
         """Return the unusual templates of a unit that the model can judge, and what it reads of them."""
         if self._usual.issuperset(unit.counts):
             return [], ""
-        unusual = [template for template in unit.templates if template not in self._usual and self._knows(template)]
+        unusual = Counter({t: count for t, count in unit.counts.items() if t not in self._usual and self._knows(t)})
         return unit_text(unusual, self._text) if unusual else ([], "")
 
     def _text(self, template: int) -> str:
@@ -164,11 +164,11 @@ class TextChannel:
 
 def usual_templates(units: Sequence[Unit]) -> frozenset[int]:
     """Return the templates of which at least :data:`_USUAL` of these normal units have a line."""
-    counts = Counter(template for unit in units for template in set(unit.templates))
+    counts = Counter(template for unit in units for template in unit.counts)
     return frozenset(template for template, count in counts.items() if count >= _USUAL * len(units))
 
 
-def unit_text(unusual: Sequence[int], text_of: Callable[[int], str]) -> tuple[list[int], str]:
+def unit_text(unusual: Counter[int], text_of: Callable[[int], str]) -> tuple[list[int], str]:
     """Put the lines of a unit that are not usual into the form that the language model reads.
 
     The distinct ones, the least frequent first, each with its count rounded down to a power of two, so that units of
@@ -177,7 +177,7 @@ def unit_text(unusual: Sequence[int], text_of: Callable[[int], str]) -> tuple[li
     Parameters
     ----------
     unusual
-        Template ids, one per line.
+        Lines per template id.
     text_of
         Gives the text of a template.
 
@@ -186,7 +186,7 @@ def unit_text(unusual: Sequence[int], text_of: Callable[[int], str]) -> tuple[li
     tuple
         The distinct templates in their order, and the text.
     """
-    counted = sorted((count.bit_length(), text_of(template), template) for template, count in Counter(unusual).items())
+    counted = sorted((count.bit_length(), text_of(template), template) for template, count in unusual.items())
     lines = (text if bits == 1 else f"{1 << bits - 1}x {text}" for bits, text, _ in counted)
     return [template for _, _, template in counted], SEPARATOR.join(lines)
 

@@ -102,7 +102,7 @@ class RecordMaker:
     def _source(self, unit: Unit, template: int, odd: set[int], address: str | None) -> LogSource:
         told: list[ParsedLine] = []
         for text, line_template in zip(unit.texts, unit.templates, strict=True):
-            if line_template == template or line_template in odd:
+            if unit.words is not None or line_template == template or line_template in odd:
                 parsed = self._parser.parse(text, unit.end)
                 if isinstance(parsed, ParsedLine):
                     told.append(parsed)
@@ -161,7 +161,7 @@ def _lines(unit: Unit, odd: set[int]) -> list[LogLine]:
             time=_moment(unit.times[i]),
             text=_printable(unit.texts[i][:_LONGEST_LINE]),
             template=display_id(unit.templates[i]),
-            odd=unit.templates[i] in odd,
+            odd=unit.words is not None or unit.templates[i] in odd,
         )
         for i in sorted(chosen)
     ]

@@ -34,11 +34,11 @@ class NewTemplate:
 
     def fit(self, units: Iterable[Unit]) -> None:
         """Collect the templates of normal units."""
-        self._known = {template for unit in units for template in unit.templates}
+        self._known = {template for unit in units for template in unit.counts}
 
     def score(self, units: Sequence[Unit]) -> list[float]:
         """Return the number of distinct new templates."""
-        return [float(len(set(unit.templates) - self._known)) for unit in units]
+        return [float(len(unit.counts.keys() - self._known)) for unit in units]
 
 
 class NewCountVector:

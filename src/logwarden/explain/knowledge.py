@@ -11,7 +11,7 @@ from typing import NamedTuple
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from logwarden.api.record import AnomalyRecord, EvidenceKind
+from logwarden.api.record import AnomalyRecord, EvidenceKind, UnitKind
 from logwarden.explain import phrases
 
 _SAFE_ARGUMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,63}")
@@ -91,7 +91,8 @@ def lead_of(record: AnomalyRecord) -> Lead:
     ranked = phrases.ranked(record.evidence)
     kind = ranked[0].kind if ranked else None
     text = next(filter(None, map(phrases.text_of, ranked)), record.template.text)
-    app = phrases.app_of(text) or record.source.app
+    # A flow record tells of the network, not of a program on the host that wrote it.
+    app = None if record.unit is UnitKind.FLOW else phrases.app_of(text) or record.source.app
     return Lead(topic_for(kind, app or "", text), app, record.source.host)
 
 

@@ -108,9 +108,7 @@ def read_key_value(line: ParsedLine, clock: Clock, received: float | None) -> Pa
     """Read ``key=value key="a value"`` with at least three pairs. The text stays as it is."""
     if line.app:
         return None
-    pairs: dict[str, Any] = {}
-    for key, quoted, bare in _PAIR.findall(line.message[:8192]):
-        pairs.setdefault(key.lower(), quoted or bare)
+    pairs = pairs_of(line.message)
     if len(pairs) < _LEAST_PAIRS:
         return None
     keys = {key: key for key in pairs}
@@ -128,6 +126,14 @@ def read_key_value(line: ParsedLine, clock: Clock, received: float | None) -> Pa
         pid=str(_value(pairs, keys, _PID) or ""),
         severity=line.severity if line.severity is not None else severity,
     )
+
+
+def pairs_of(message: str) -> dict[str, str]:
+    """Return the ``key=value`` pairs of a message by lower-case key; of a key that comes twice, the first."""
+    pairs: dict[str, str] = {}
+    for key, quoted, bare in _PAIR.findall(message[:8192]):
+        pairs.setdefault(key.lower(), quoted or bare)
+    return pairs
 
 
 def _event(

@@ -41,7 +41,7 @@ def _unit_examples(units: LabelledUnits, templates: Templates) -> Iterator[Examp
     anomalous = _anomalous(units)
     counts: Counter[tuple[str, str]] = Counter()
     for unit, normal in units:
-        unusual = [template for template in unit.templates if template not in usual]
+        unusual = Counter({template: count for template, count in unit.counts.items() if template not in usual})
         # During a fault its hosts go on with their everyday life: without a line that faults bring, nobody can tell.
         if unusual and (normal or any(anomalous[template] for template in unusual)):
             _, text = unit_text(unusual, lambda template: templates.text_of(template) or "")
@@ -52,7 +52,7 @@ def _unit_examples(units: LabelledUnits, templates: Templates) -> Iterator[Examp
 
 def _line_examples(units: LabelledUnits, masked: Counter[str], templates: Templates) -> Iterable[Example]:
     anomalous = _anomalous(units)
-    counts = Counter(template for unit, _ in units for template in unit.templates)
+    counts = Counter(template for unit, _ in units for template in unit.counts.elements())
     texts = {templates.text_of(template) or "": count for template, count in counts.items()}
     # The single texts behind templates with a wildcard too: that is what an unknown text looks like.
     for text, count in {**masked, **texts}.items():

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from logwarden.channels.cache import ModelScores
 from logwarden.channels.text import SEPARATOR
@@ -18,9 +19,11 @@ from logwarden.detect.model import ENSEMBLE_FILE, LANGUAGE_FOLDER, TEMPLATES_FIL
 from logwarden.errors import InvalidInputError
 from logwarden.evaluation import evaluate
 from logwarden.evaluation.units import cut, is_normal
+from logwarden.events import ParsedLine
 from logwarden.explain import SLOT_WORDS
 from logwarden.language import LanguageModel
 from logwarden.mask import MASK_WORDS
+from logwarden.parse import LineParser
 from logwarden.revisions import Revision, write_revision
 from logwarden.templates import TemplateMiner, Templates
 from logwarden.training.base import base_revision, base_weights
@@ -30,7 +33,7 @@ from logwarden.training.language import Example
 from logwarden.training.language.config import SCRATCH
 from logwarden.training.manifest import manifest_fields
 from logwarden.training.plan import Parts, Plan
-from logwarden.units import Intake, Unit, UnitConfig
+from logwarden.units import FLOW, FlowWords, Intake, Unit, UnitConfig
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +63,9 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
         If the base cannot be used, the data is too small, or the threshold cannot be found.
     """
     started = time.monotonic()
+    if plan.unit.kind == FLOW:
+        plan = replace(plan, unit=UnitConfig.flow(flow_fields(parts.train)))
+        say(f"{len(plan.unit.fields)} fields of flow records in the training part")
     templates = mine_templates(plan.unit, parts.train)
     say(f"{len(templates)} templates in the training part")
     before_language = time.monotonic()
@@ -90,9 +96,34 @@ def mine_templates(unit: UnitConfig, recordings: Sequence[Recording]) -> Templat
     texts = masked_lines(unit, recordings)
     if not texts:
         raise InvalidInputError("no line of the training part can be read: are these text logs?")
+    if unit.kind == FLOW:
+        return Templates(texts)  # words are what they are: two of them must not become one
     for text in texts:
         miner.add(text)
     return miner.freeze()
+
+
+def flow_fields(recordings: Sequence[Recording]) -> dict[str, list[Any]]:
+    """Find out what the fields of the flow records of normal life say.
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no records.
+    """
+    parser = LineParser()
+    lines = (
+        parser.parse(one.texts[0], one.times[0])
+        for recording, one in _units(UnitConfig.line(), recordings, Templates())
+        if is_normal(one, recording)
+    )
+    words = FlowWords.fit(line.message for line in lines if isinstance(line, ParsedLine))
+    if not words:
+        raise InvalidInputError(
+            "spec.unit.kind: Flow needs flow records, lines of JSON or key=value, and the training part has none: set "
+            "it to Line or Window"
+        )
+    return words.to_json()
 
 
 def fit(model: DetectionModel, plan: Plan, parts: Parts, say: Say = _log.info) -> DetectionModel:
@@ -186,7 +217,7 @@ def masked_lines(unit: UnitConfig, recordings: Sequence[Recording], *, only_norm
     counts: Counter[str] = Counter()
     for recording, one in _units(unit, recordings, templates):
         if not only_normal or is_normal(one, recording):
-            counts.update(templates.text_of(template) or "" for template in one.templates)
+            counts.update(templates.text_of(template) or "" for template in one.counts.elements())
     return counts
 
 

@@ -45,7 +45,7 @@ def plan_of(model: AnomalyModel, work: Path, where: str, *, steps: int | None = 
         name=model.name,
         base=spec.base.model,
         work=work,
-        unit=_unit(spec.unit, where),
+        unit=_unit(spec.unit),
         mode=training.mode,
         tuning=TrainingConfig(
             lora=_lora(training.lora),
@@ -116,7 +116,7 @@ def gate(promotion: PromotionSpec, report: dict[str, Any]) -> str | None:
     return None
 
 
-def _unit(unit: UnitSpec, where: str) -> UnitConfig:
+def _unit(unit: UnitSpec) -> UnitConfig:
     match unit.kind:
         case "Line":
             return UnitConfig.line()
@@ -125,10 +125,8 @@ def _unit(unit: UnitSpec, where: str) -> UnitConfig:
         case "Session":
             assert unit.session is not None  # a rule of the contract
             return UnitConfig.session(unit.session.key, float(unit.session.idle_seconds))
-        case kind:
-            raise InvalidInputError(
-                f"{where}: spec.unit.kind: {kind} is not supported yet, allowed: Line, Window, Session"
-            )
+        case "Flow":
+            return UnitConfig.flow()
 
 
 def _dataset(dataset: DatasetSpec, field: str) -> Dataset:

@@ -1,6 +1,7 @@
 """Units: the pieces of a stream that are scored as a whole."""
 
+from logwarden.units.flows import FlowWords
 from logwarden.units.intake import Intake
-from logwarden.units.unit import LINE, SESSION, WINDOW, Unit, UnitConfig
+from logwarden.units.unit import FLOW, LINE, SESSION, WINDOW, Unit, UnitConfig
 
-__all__ = ["LINE", "SESSION", "WINDOW", "Intake", "Unit", "UnitConfig"]
+__all__ = ["FLOW", "LINE", "SESSION", "WINDOW", "FlowWords", "Intake", "Unit", "UnitConfig"]

@@ -12,8 +12,9 @@ from logwarden.outcome import ACTIVITY_SECONDS, Activity, Outcome, RejectedLine
 from logwarden.parse import LineParser
 from logwarden.templates import Templates
 from logwarden.units.clock import StatedClock
+from logwarden.units.flows import Flows, FlowWords
 from logwarden.units.sessions import Sessions
-from logwarden.units.unit import SESSION, WINDOW, Unit, UnitConfig
+from logwarden.units.unit import FLOW, SESSION, WINDOW, Unit, UnitConfig
 from logwarden.units.windows import Silence, Windows
 
 _KEPT_OF_REJECTED = 8192
@@ -59,6 +60,7 @@ class Intake:
         self._drops = templates.drops
         self._templates = templates
         self._unit = unit
+        self._flow_words = FlowWords.from_json(unit.fields) if unit.kind == FLOW else None
         self._silence = silence
 
     def process(self, batch: Batch, outcome: Outcome) -> list[Unit]:
@@ -124,7 +126,7 @@ class Intake:
         line = self.parser.parse(text, received)
         if isinstance(line, Rejected):
             return line
-        template = self._templates.id_of(line_text(line.app, line.message))
+        template = self._templates.id_of(self._text(line))
         if parts is not None and self.parser.repeats(line, *parts):
             if len(self._known) >= _MOST_KNOWN:
                 self._known.clear()
@@ -156,20 +158,26 @@ class Intake:
     def _stream(self, batch: Batch) -> StreamState:
         stream = self.streams.get(batch.stream)
         if stream is None:
-            stream = StreamState(self._new(batch.stream))
+            stream = StreamState(self._new(batch.stream, self._unit.kind))
             self.streams[batch.stream] = stream
         return stream
 
-    def _new(self, name: str) -> Windows | Sessions:
-        if self._unit.kind == SESSION:
+    def _new(self, name: str, kind: str) -> Windows | Sessions:
+        if kind == SESSION:
             return Sessions(name, self._unit)
+        if kind == FLOW:
+            return Flows(name, self._unit, self._silence, self._templates)
         return Windows(name, self._unit, self._silence)
 
     def _template(self, text: str, time: float) -> int:
         parsed = self.parser.parse(text, time)
         if not isinstance(parsed, ParsedLine):  # another version of the program accepted it
             return self._templates.id_of(text)
-        return self._templates.id_of(line_text(parsed.app, parsed.message))
+        return self._templates.id_of(self._text(parsed))
+
+    def _text(self, line: ParsedLine) -> str:
+        record = self._flow_words(line.message) if self._flow_words is not None else None
+        return record or line_text(line.app, line.message)
 
     def _take_left_open(self) -> list[Unit]:
         units, self._left_open = self._left_open, []
@@ -200,17 +208,15 @@ class Intake:
             self.streams[saved["stream"]] = stream
 
     def _restored(self, saved: dict[str, Any], kind: str) -> Windows | Sessions:
-        restored: Windows | Sessions
-        if kind == SESSION:
-            restored = Sessions.from_state(saved, self._unit)
-        else:
-            restored = Windows.from_state(saved, self._unit, self._silence)
+        restored = self._new(saved["stream"], kind)
+        restored.restore(saved)
         for unit in restored.open_units():
             unit.templates = [self._template(text, time) for text, time in zip(unit.texts, unit.times, strict=True)]
-        if (kind == SESSION) == (self._unit.kind == SESSION):
+        wanted = self._new(saved["stream"], self._unit.kind)
+        if type(restored) is type(wanted):
             return restored
         self._left_open += restored.finish()
-        return self._new(saved["stream"])
+        return wanted
 
 
 def _activity(hosts: Sequence[str], moments: Sequence[float]) -> list[Activity]:

@@ -110,7 +110,7 @@ class Sessions:
         return unit
 
     def to_state(self) -> dict[str, Any]:
-        """Return plain values from which :meth:`from_state` goes on."""
+        """Return plain values from which :meth:`restore` goes on."""
         return {
             "stream": self.stream,
             "clock": self.clock,
@@ -120,16 +120,13 @@ class Sessions:
             ],
         }
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any], config: UnitConfig) -> Sessions:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`to_state` stopped."""
-        sessions = cls(state["stream"], config)
-        sessions.clock = state["clock"]
+        self.clock = state["clock"]
         for last, host, slot, key, positions, times, texts, templates in state["open"]:
-            unit = Unit(host, sessions.stream, slot, positions, times, texts, templates, session=key)
-            sessions._open[key] = (last, unit)
-            sessions._held += len(texts)
-        return sessions
+            unit = Unit(host, self.stream, slot, positions, times, texts, templates, session=key)
+            self._open[key] = (last, unit)
+            self._held += len(texts)
 
 
 def _with_line(unit: Unit, position: int, time: float, text: str, template: int) -> Unit:

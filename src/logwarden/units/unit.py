@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 LINE = "line"
 WINDOW = "window"
 SESSION = "session"
-KINDS = (LINE, WINDOW, SESSION)
+FLOW = "flow"
+KINDS = (LINE, WINDOW, SESSION, FLOW)
 
 _ALL_SESSIONS = "all sessions"
 # Counts up to this one are told apart in a session; of larger ones only the power of two.
@@ -25,7 +28,9 @@ class UnitConfig:
         ``window``: the lines of one host in one slot of ``seconds`` seconds; a slot with more than ``lines`` lines
         gives several windows, so that a burst is seen before its slot ends. ``line``: a window of one line.
         ``session``: the lines in which the regular expression ``key`` finds the same text, until none came for
-        ``idle_seconds`` seconds.
+        ``idle_seconds`` seconds. ``flow``: a line that is a flow record, told in the words of ``fields``.
+    fields
+        What training saw of the fields of flow records, see :class:`logwarden.units.flows.FlowWords`.
     """
 
     kind: str = WINDOW
@@ -33,6 +38,7 @@ class UnitConfig:
     seconds: float = 30.0
     key: str = ""
     idle_seconds: float = 600.0
+    fields: dict[str, list[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse kinds of a later version.
@@ -55,8 +61,15 @@ class UnitConfig:
         """Lines with the same key are a unit."""
         return cls(SESSION, key=key, idle_seconds=idle_seconds)
 
-    def to_json(self) -> dict[str, str | int | float]:
+    @classmethod
+    def flow(cls, fields: dict[str, list[Any]] | None = None) -> UnitConfig:
+        """Every flow record is a unit; training finds out what its fields say."""
+        return cls(FLOW, lines=1, fields=fields or {})
+
+    def to_json(self) -> dict[str, Any]:
         """Return plain values."""
+        if self.kind == FLOW:
+            return {"kind": self.kind, "lines": self.lines, "fields": self.fields}
         if self.kind == SESSION:
             return {"kind": self.kind, "key": self.key, "idle_seconds": self.idle_seconds}
         return {"kind": self.kind, "lines": self.lines, "seconds": self.seconds}
@@ -94,6 +107,8 @@ class Unit:
         has no lines; ``positions`` holds the position of the last one.
     session
         Key of the session; empty for a line without a key, None where units are no sessions.
+    words, company
+        Of a flow record, the ids of its words, and of those that its kind is told by; None of other units.
     """
 
     host: str
@@ -107,6 +122,8 @@ class Unit:
     silent_since: float | None = None
     silent_until: float | None = None
     session: str | None = None
+    words: list[int] | None = None
+    company: list[int] | None = None
     _counted: int = field(default=0, repr=False, compare=False)
     _counts: Counter[int] = field(default_factory=Counter, repr=False, compare=False)
 
@@ -122,10 +139,21 @@ class Unit:
 
     @property
     def counts(self) -> Counter[int]:
-        """Lines per template. Every channel asks, so they are counted once: not to be changed by who asks."""
+        """Lines per template; of a flow record, its words.
+
+        Every channel asks, so they are counted once: not to be changed by who asks.
+        """
         if self._counted != len(self.templates):
-            self._counts, self._counted = Counter(self.templates), len(self.templates)
+            counted = self.templates if self.words is None else self.words
+            self._counts, self._counted = Counter(counted), len(self.templates)
         return self._counts
+
+    @property
+    def occurrences(self) -> Iterable[tuple[int, float]]:
+        """Template and time of each line; of a flow record, of each word."""
+        if self.words is None:
+            return zip(self.templates, self.times, strict=True)
+        return ((word, self.times[0]) for word in self.words)
 
     @property
     def group(self) -> str:
@@ -135,6 +163,8 @@ class Unit:
     @property
     def combination(self) -> tuple[int, ...]:
         """What occurs together: the set of templates; in a session, each template followed by its count."""
+        if self.company is not None:
+            return tuple(self.company)
         if self.session is None:
             return tuple(sorted(self.counts))
         return tuple(number for template, count in sorted(self.counts.items()) for number in (template, _about(count)))

@@ -117,7 +117,7 @@ class Windows:
                 yield Unit(host, self.stream, slot, silent_since=since, silent_until=slot, positions=[position])
 
     def to_state(self) -> dict[str, Any]:
-        """Return plain values from which :meth:`from_state` goes on."""
+        """Return plain values from which :meth:`restore` goes on."""
         return {
             "stream": self.stream,
             "clock": self.clock,
@@ -129,14 +129,11 @@ class Windows:
             ],
         }
 
-    @classmethod
-    def from_state(cls, state: dict[str, Any], config: UnitConfig, silence: Silence) -> Windows:
+    def restore(self, state: dict[str, Any]) -> None:
         """Go on where :meth:`to_state` stopped."""
-        windows = cls(state["stream"], config, silence)
-        windows.clock = state["clock"]
-        windows._next_tick = state["next_tick"]
-        windows._last = {host: (time, position) for host, time, position in state["last"]}
+        self.clock = state["clock"]
+        self._next_tick = state["next_tick"]
+        self._last = {host: (time, position) for host, time, position in state["last"]}
         for host, slot, positions, times, texts, templates, offset in state["open"]:
-            unit = Unit(host, windows.stream, slot, positions, times, texts, templates, clock_offset=offset)
-            windows._open[host] = unit
-        return windows
+            unit = Unit(host, self.stream, slot, positions, times, texts, templates, clock_offset=offset)
+            self._open[host] = unit
