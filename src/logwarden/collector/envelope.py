@@ -17,7 +17,6 @@ _FIELDS: Final = (
 )
 
 
-
 def _rewrites(name: str, fields: str) -> str:
     """Return the rules that put a message into an envelope, as text and as bytes."""
     return f"""\
