@@ -267,6 +267,26 @@ def test_a_case_leads_to_its_other_anomalies(page: Page, store: Store) -> None:
     expect(rows(page)).to_have_count(min(100, store.count()))
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_link_of_a_case_shows_its_most_telling_anomaly_at_once(
+    visit: Visit, url: str, store: Store, width: int
+) -> None:
+    case = next(case for case in store.cases() if case.anomalies > 2)
+    members = store.anomalies(AnomalyFilter(case_id=case.id))
+    lead = max(members, key=lambda record: record.score)
+    page = visit(f"{url}/anomalies?case={case.id}", width=width)
+    expect(detail(page).get_by_text(f"Anomaly {lead.id}")).to_be_visible()
+    check_looks(page, width, f"case-{width}")
+    if width == 390:
+        page.get_by_role("button", name="The whole case").click()
+        expect(page).to_have_url(re.compile(f"case={case.id}&anomaly=$"))
+    expect(rows(page)).to_have_count(len(members))
+    other = next(record for record in members if record != lead)
+    select(page, other)
+    page.reload()
+    expect(detail(page).get_by_text(f"Anomaly {other.id}")).to_be_visible()
+
+
 def test_a_long_unit_shows_its_odd_lines_with_their_neighbours_and_all_on_demand(page: Page, store: Store) -> None:
     lines = [LogLine(position=number, text=f"line {number:02d}", odd=number in (20, 40)) for number in range(60)]
     record = make_record(88_888, datetime.now(UTC), FAULTS[0], "long")
