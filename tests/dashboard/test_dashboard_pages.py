@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 
 from logwarden.api.record import AnomalyRecord, LogLine, Verdict
-from logwarden.outcome import Outcome
+from logwarden.outcome import Activity, Outcome
 from logwarden.store import AnomalyFilter, PartitionStatus, Phase, PipelineStatus, Progress, Store
 from tests.dashboard.conftest import running
 from tests.dashboard.generate import FAULTS, add_live, day, listening, make_case, make_record
@@ -359,6 +359,40 @@ def test_the_overview_follows_the_pipeline(visit: Visit, url: str, store: Store)
     store.set_status(lasting(listening()))
     expect(page.get_by_text("listens on UDP/TCP 5514")).to_be_visible()
     expect(page.get_by_text(full)).to_be_hidden()
+
+
+def test_the_overview_says_that_the_times_of_a_replay_are_not_the_real_ones(
+    visit: Visit, url: str, store: Store
+) -> None:
+    page = visit(url)
+    note = "Times are those of the *replay*."
+    store.set_status(lasting(listening(Phase.REPLAYING, Progress(done=1, total=9)).model_copy(update={"note": note})))
+    expect(page.get_by_text(note, exact=True)).to_be_visible()
+    store.set_status(lasting(listening()))
+    expect(page.get_by_text(note, exact=True)).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_host_that_sends_its_first_lines_is_shown_within_two_seconds(
+    visit: Visit, url: str, store: Store, width: int
+) -> None:
+    page = visit(url, width=width)
+    expect(page.get_by_text("Newest hosts")).to_be_visible()
+    last = store.totals().last
+    assert last is not None
+    begun = int(last.timestamp()) // 10 * 10
+    fastest = 100.0
+    for number in range(3):
+        host = f"<b>my-host-{width}-{number}"
+        started = time.monotonic()
+        store.commit(Outcome(activity=[Activity(begun, host, 700_000)], lines=700_000), consumer=host, positions={})
+        page.locator(".newest-hosts").get_by_text(f"{host} 700,000 lines, ").wait_for()
+        fastest = min(fastest, time.monotonic() - started)
+    # A machine that is busy with something else may delay one of three, not all.
+    assert fastest < 2.0
+    # The chart still shows the others, and says that it is cut.
+    expect(page.get_by_text(re.compile(r"cut at [\d,]+; the highest is [\d,]+"))).to_be_visible()
+    check_looks(page, width, f"first-line-{width}")
 
 
 def test_the_overview_tells_where_every_line_went(visit: Visit, url: str, store: Store) -> None:
