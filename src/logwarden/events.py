@@ -33,6 +33,8 @@ class Batch:
     late
         The lines may have been written long before they were received, so that their receive times say nothing of
         their senders' clocks.
+    shift
+        Seconds that a replay has added to the receive times, but not to the times that the lines state.
     """
 
     stream: str
@@ -42,6 +44,7 @@ class Batch:
     peers: Sequence[str] | None = None
     listener: str | None = None
     late: bool = False
+    shift: float = 0.0
 
 
 class ParsedLine(NamedTuple):

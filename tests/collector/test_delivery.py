@@ -174,6 +174,8 @@ def test_files_of_a_node_come_under_its_name(
     found = consume(len(NASTY))
     assert [one["line"] for one in found] == NASTY
     assert {(one["listener"], one["peer"], one["key"]) for one in found} == {("node/files", "node-1", b"node-1")}
+    # The collector also reads what was written before it started: that is no clock which is behind.
+    assert [one["late"] for one in found] == [True] * len(found)
 
 
 def context(authority: Authority, client: str | None = None) -> ssl.SSLContext:

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, WebSocketRoute, expect
 
 from logwarden.api.record import AnomalyRecord, LogLine, Verdict
-from logwarden.outcome import Outcome
+from logwarden.outcome import Activity, Outcome
 from logwarden.store import AnomalyFilter, PartitionStatus, Phase, PipelineStatus, Progress, Store
 from tests.dashboard.conftest import running
 from tests.dashboard.generate import FAULTS, add_live, day, listening, make_case, make_record
@@ -267,6 +267,26 @@ def test_a_case_leads_to_its_other_anomalies(page: Page, store: Store) -> None:
     expect(rows(page)).to_have_count(min(100, store.count()))
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_link_of_a_case_shows_its_most_telling_anomaly_at_once(
+    visit: Visit, url: str, store: Store, width: int
+) -> None:
+    case = next(case for case in store.cases() if case.anomalies > 2)
+    members = store.anomalies(AnomalyFilter(case_id=case.id))
+    lead = max(members, key=lambda record: record.score)
+    page = visit(f"{url}/anomalies?case={case.id}", width=width)
+    expect(detail(page).get_by_text(f"Anomaly {lead.id}")).to_be_visible()
+    check_looks(page, width, f"case-{width}")
+    if width == 390:
+        page.get_by_role("button", name="The whole case").click()
+        expect(page).to_have_url(re.compile(f"case={case.id}&anomaly=$"))
+    expect(rows(page)).to_have_count(len(members))
+    other = next(record for record in members if record != lead)
+    select(page, other)
+    page.reload()
+    expect(detail(page).get_by_text(f"Anomaly {other.id}")).to_be_visible()
+
+
 def test_a_long_unit_shows_its_odd_lines_with_their_neighbours_and_all_on_demand(page: Page, store: Store) -> None:
     lines = [LogLine(position=number, text=f"line {number:02d}", odd=number in (20, 40)) for number in range(60)]
     record = make_record(88_888, datetime.now(UTC), FAULTS[0], "long")
@@ -339,6 +359,40 @@ def test_the_overview_follows_the_pipeline(visit: Visit, url: str, store: Store)
     store.set_status(lasting(listening()))
     expect(page.get_by_text("listens on UDP/TCP 5514")).to_be_visible()
     expect(page.get_by_text(full)).to_be_hidden()
+
+
+def test_the_overview_says_that_the_times_of_a_replay_are_not_the_real_ones(
+    visit: Visit, url: str, store: Store
+) -> None:
+    page = visit(url)
+    note = "Times are those of the *replay*."
+    store.set_status(lasting(listening(Phase.REPLAYING, Progress(done=1, total=9)).model_copy(update={"note": note})))
+    expect(page.get_by_text(note, exact=True)).to_be_visible()
+    store.set_status(lasting(listening()))
+    expect(page.get_by_text(note, exact=True)).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_host_that_sends_its_first_lines_is_shown_within_two_seconds(
+    visit: Visit, url: str, store: Store, width: int
+) -> None:
+    page = visit(url, width=width)
+    expect(page.get_by_text("Newest hosts")).to_be_visible()
+    last = store.totals().last
+    assert last is not None
+    begun = int(last.timestamp()) // 10 * 10
+    fastest = 100.0
+    for number in range(3):
+        host = f"<b>my-host-{width}-{number}"
+        started = time.monotonic()
+        store.commit(Outcome(activity=[Activity(begun, host, 700_000)], lines=700_000), consumer=host, positions={})
+        page.locator(".newest-hosts").get_by_text(f"{host} 700,000 lines, ").wait_for()
+        fastest = min(fastest, time.monotonic() - started)
+    # A machine that is busy with something else may delay one of three, not all.
+    assert fastest < 2.0
+    # The chart still shows the others, and says that it is cut.
+    expect(page.get_by_text(re.compile(r"cut at [\d,]+; the highest is [\d,]+"))).to_be_visible()
+    check_looks(page, width, f"first-line-{width}")
 
 
 def test_the_overview_tells_where_every_line_went(visit: Visit, url: str, store: Store) -> None:

@@ -13,6 +13,7 @@ from logwarden.datasets import Recording
 from logwarden.datasets.lab import read_recording
 from logwarden.detect import DetectionModel, Detector
 from logwarden.events import Batch
+from logwarden.explain import ranked
 from logwarden.outcome import Outcome
 from logwarden.templates import Templates
 from tests.detect.conftest import RECORDINGS
@@ -62,6 +63,17 @@ def test_anomalies_of_a_recording_are_told_with_everything_a_person_needs(whole:
         assert record.lines or record.category == "silence"
         assert {line.position for line in record.lines} <= set(range(record.origin.first, record.origin.last + 1))
     assert {record.case_id for record in whole.records} == {case.id for case in whole.cases}
+
+
+def test_the_program_is_that_of_the_message_which_the_explanation_tells_first(whole: Outcome) -> None:
+    several = 0
+    for record in whole.records:
+        apps = {text.partition(": ")[0] for item in record.evidence if (text := str(item.facts.get("template", "")))}
+        app = ranked(record.evidence)[0].facts.get("app")
+        several += len(apps) > 1
+        if app is not None:
+            assert record.source.app == app
+    assert several  # or nothing was tested
 
 
 def test_every_line_is_counted_once(whole: Outcome, recording: Recording) -> None:

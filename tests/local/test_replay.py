@@ -81,6 +81,7 @@ def test_lines_arrive_in_order_with_their_recorded_distances(
     assert texts(items) == [line for _, line in expected]
     assert {peer for item in items if isinstance(item, Batch) for peer in item.peers or ()} == {"10.0.0.1"}
     shift = times[0] - expected[0][0]
+    assert all(item.shift == pytest.approx(shift, abs=1e-3) for item in items if isinstance(item, Batch))
     assert shift % 60 == pytest.approx(0, abs=1e-3)
     assert times[-1] - times[0] == pytest.approx(recording.seconds, abs=1e-3)
     assert -62 <= times[-1] - time.time() <= 1

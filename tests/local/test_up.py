@@ -139,6 +139,28 @@ def rerun_over(data_dir: Path, model: DetectionModel, store: Path) -> None:
         reader.close()
 
 
+def test_the_status_tells_what_becomes_of_a_replay(up: Start, tmp_path: Path) -> None:
+    write_recording(tmp_path / "day", minutes=2)
+    store = tmp_path / "d" / "logwarden.db"
+    options = ("--data-dir", str(tmp_path / "d"), "--replay", str(tmp_path / "day"))
+
+    def wait_for_note(words: str, phase: Phase) -> None:
+        until = time.monotonic() + SECONDS
+        while (status := status_of(store)) is None or (words in status.note, status.phase) != (True, phase):
+            assert time.monotonic() < until, status
+            time.sleep(0.05)
+
+    one = up(*options, "--speed", "10")
+    one.wait_for("Stop with Ctrl-C")
+    wait_for_note("All times are those of the replay", Phase.REPLAYING)
+    wait_for_note("", Phase.LISTENING)
+    assert one.stop() == 0
+    again = up(*options)
+    again.wait_for("Stop with Ctrl-C")
+    wait_for_note("was replayed into this data folder before", Phase.LISTENING)
+    assert again.stop() == 0
+
+
 def test_killed_ten_times_it_ends_with_the_results_of_an_undisturbed_run(
     up: Start, tmp_path: Path, model: DetectionModel
 ) -> None:

@@ -261,6 +261,12 @@ def test_ambiguous_zone_abbreviation_is_read_in_the_configured_zone() -> None:
         ("", "empty"),
         (" \t ", "empty"),
         ("<34>", "nothing after the priority"),
+        ("-- No entries --", "journalctl"),
+        ("-- Boot 3c1f0c3c0d5b4bd9a6a3b0f5ce5b2f2e --", "journalctl"),
+        ("-- Reboot --", "journalctl"),
+        ("-- Journal begins at Sat 2026-05-09 07:28:01 UTC, ends at Sun 2026-05-10 12:00:00 UTC. --", "journalctl"),
+        ("-- Logs begin at Sat 2026-05-09 07:28:01 UTC, end at Sun 2026-05-10 12:00:00 UTC. --", "journalctl"),
+        ("-- cursor: s=0639;i=7c;b=3c1f;m=5d;t=57f;x=9d", "journalctl"),
         ("\x00\x01\x02\x03binary\x04\x05\x06\x07\x08", "not text"),
         ("\udcff\udcfe\udc80\udc81 a", "not text"),
         ("x" * (MAX_LINE + 1), "longer than 65536"),
@@ -274,6 +280,11 @@ def test_what_cannot_be_read_is_rejected_with_a_reason(text: str, reason: str) -
     outcome = parser.parse(text, RECEIVED)
     assert isinstance(outcome, Rejected)
     assert reason in outcome.reason
+
+
+@pytest.mark.parametrize("text", ["-- MARK --", "-- Boot failed --", "May 10 12:00:00 h a: -- No entries --"])
+def test_what_only_looks_like_a_remark_of_journalctl_is_read(text: str) -> None:
+    assert read(text).message in text
 
 
 def test_longest_allowed_line_is_read() -> None:

@@ -71,24 +71,29 @@ def test_lines_come_back_with_all_that_is_known_of_them(tmp_path: Path) -> None:
         spool.append("udp", [b"a", b"b \xff\n", b""], ["10.0.0.1", "10.0.0.2", "10.0.0.1"])
         spool.append("tcp", ["é".encode()], "::1")
         spool.append("http", [b"of yesterday"], "::1", late=True)
+        spool.append("replay", [b"of last year"], "::2", received=[1000.25], shift=600.0)
         spool.append("tcp", [b"broken"], "::1", reason="bad frame")
         spool.end("over")
         spool.durable().result(10)
         items = [item for item in read_all(tmp_path, spool) if not isinstance(item, Tick)]
-    udp, tcp, http, malformed, end = items
+    udp, tcp, http, replay, malformed, end = items
     assert isinstance(udp, Batch)
     assert isinstance(tcp, Batch)
     assert isinstance(http, Batch)
+    assert isinstance(replay, Batch)
     assert isinstance(malformed, Malformed)
     assert (udp.stream, udp.listener, list(udp.positions)) == (STREAM, "udp", [0, 1, 2])
     assert udp.lines == ["a", "b \udcff\n", ""]
     assert list(udp.received or ()) == [1000.25] * 3
     assert udp.peers == ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
     assert (tcp.listener, tcp.peers, tcp.lines, list(tcp.positions)) == ("tcp", ["::1"], ["é"], [3])
-    assert [batch.late for batch in (udp, tcp, http)] == [False, False, True]
-    assert malformed.positions == range(5, 6)
+    assert [batch.late for batch in (udp, tcp, http, replay)] == [False, False, True, False]
+    assert [batch.shift for batch in (udp, tcp, http, replay)] == [0.0, 0.0, 0.0, 600.0]
+    assert (replay.listener, replay.peers, replay.lines) == ("replay", ["::2"], ["of last year"])
+    assert list(replay.received or ()) == [1000.25]
+    assert malformed.positions == range(6, 7)
     (rejected,) = malformed.rejected
-    assert (rejected.position, rejected.reason, rejected.text, rejected.peer) == (5, "bad frame", "broken", "::1")
+    assert (rejected.position, rejected.reason, rejected.text, rejected.peer) == (6, "bad frame", "broken", "::1")
     assert end == End("over")
 
 

@@ -22,6 +22,15 @@ def test_lines_that_may_be_late_say_nothing_of_a_clock(late: bool, offset: float
     assert unit.times == [RECEIVED] * 2
 
 
+@pytest.mark.parametrize("days", [5, 300])
+def test_the_age_of_a_recording_is_no_offset_of_its_senders_clocks(days: int) -> None:
+    intake = Intake(Templates(), UnitConfig(lines=2, seconds=30), lambda host, gap: 0.0)
+    shift = days * 86400.0
+    (unit,) = intake.process(Batch("s", [0, 1], LINES, [RECEIVED + shift] * 2, shift=shift), Outcome())
+    assert unit.clock_offset == -2.0
+    assert unit.times == [RECEIVED + shift] * 2
+
+
 def test_the_listener_of_a_host_is_the_one_that_received_its_lines() -> None:
     intake = Intake(Templates(), UnitConfig(lines=2, seconds=30), lambda host, gap: 0.0)
     intake.process(Batch("s", [0], LINES[1:], [RECEIVED], ["10.0.0.1"], listener="udp"), Outcome())

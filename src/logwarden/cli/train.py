@@ -318,7 +318,9 @@ def _measured(metrics: dict[str, Any]) -> str:
     if "note" in incident:
         hours = incident["days"] * 24
         span = "" if hours == 0 else f" in {hours:,.1f} hours of logs"
-        return f"test part: {incident['note']}; the model reports {incident['reports']} anomalies{span}"
+        reports = incident["reports"]
+        found = f"{reports} anomal{'y' if reports == 1 else 'ies'}{span}"
+        return f"test part, the newest 20 % of the lines: {incident['note']}; the model reports {found}"
     keys = ("f1", "precision", "recall", "unseen_recall", "false_alarms_per_day", "median_seconds_to_detection")
     values = [f"{key} {incident[key]:.3g}" for key in keys if incident[key] is not None]
     return f"test part: {', '.join(values)}" if incident["faults"] else "test part: it has no faults to be found"

@@ -16,16 +16,30 @@ _FIELDS: Final = (
     "logwarden=int(1) listener=string($SOURCE) peer=string(${.logwarden.peer}) received=double(${R_UNIXTIME}.${R_USEC})"
 )
 
+
+def _rewrites(name: str, fields: str) -> str:
+    """Return the rules that put a message into an envelope, as text and as bytes."""
+    return f"""\
+rewrite "{name}" {{ set("$(format-json --scope none {fields} message=string($MESSAGE))" value("MESSAGE")); }};
+# JSON is UTF-8: any other bytes would be changed in it, and are written in base64.
+rewrite "{name}-of-bytes" {{
+    set("$(format-json --scope none {fields} message_base64=string($(base64-encode $MESSAGE)))" value("MESSAGE"));
+}};
+"""
+
+
 ENVELOPE: Final = f"""\
 filter "text" {{ match("{_TEXT}" value("MESSAGE") type(pcre)); }};
-rewrite "envelope" {{ set("$(format-json --scope none {_FIELDS} message=string($MESSAGE))" value("MESSAGE")); }};
-# JSON is UTF-8: any other bytes would be changed in it, and are written in base64.
-rewrite "envelope-of-bytes" {{
-    set("$(format-json --scope none {_FIELDS} message_base64=string($(base64-encode $MESSAGE)))" value("MESSAGE"));
-}};
+{_rewrites("envelope", _FIELDS)}\
 rewrite "sender" {{ set("$SOURCEIP" value(".logwarden.peer")); }};
 """
 
-TO_KAFKA: Final = """\
-    if (filter("text")) { rewrite("envelope"); } else { rewrite("envelope-of-bytes"); };
+LATE_ENVELOPE: Final = _rewrites("late-envelope", f"{_FIELDS} late=boolean(true)")
+"""The same for messages that may have been written long before."""
+
+
+def to_kafka(envelope: str) -> str:
+    """Return the end of a path: a message goes into an envelope of this name, and to Kafka."""
+    return f"""\
+    if (filter("text")) {{ rewrite("{envelope}"); }} else {{ rewrite("{envelope}-of-bytes"); }};
     destination("kafka");"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from logwarden.api.log_pipeline import ListenerSpec
-from logwarden.collector.envelope import TO_KAFKA
+from logwarden.collector.envelope import to_kafka
 from logwarden.collector.layout import Layout
 from logwarden.collector.syntax import quoted
 
@@ -53,10 +53,10 @@ def listener(spec: ListenerSpec, layout: Layout, version: tuple[int, int], bind:
     return Source(text, path(spec.name, "sender", flow_control=spec.transport != "UDP"))
 
 
-def path(source: str, rewrite: str, *, flow_control: bool) -> str:
+def path(source: str, rewrite: str, *, flow_control: bool, envelope: str = "envelope") -> str:
     """Return the path from a source to Kafka."""
     flags = "\n    flags(flow-control);" if flow_control else ""
-    return f"log {{\n    source({quoted(source)}); rewrite({quoted(rewrite)});\n{TO_KAFKA}{flags}\n}};\n"
+    return f"log {{\n    source({quoted(source)}); rewrite({quoted(rewrite)});\n{to_kafka(envelope)}{flags}\n}};\n"
 
 
 def _driver(spec: ListenerSpec, version: tuple[int, int]) -> tuple[str, str]:

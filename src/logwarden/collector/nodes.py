@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from logwarden.collector.envelope import LATE_ENVELOPE
 from logwarden.collector.layout import NODE_VARIABLE, Layout
 from logwarden.collector.listeners import Source, path
 from logwarden.collector.syntax import quoted, with_variable
@@ -30,14 +31,20 @@ rewrite "node-line" {{
 def node_source(kind: str, layout: Layout) -> Source:
     """Return the source of a node's own logs: its journal, or the files ``syslog`` and ``messages``.
 
-    The node's name takes the place of the sender's address.
+    The node's name takes the place of the sender's address. A collector that starts reads what was written before it:
+    such lines are late, and one clock stamps what is written and what is read.
     """
     name = _NAME.format(kind)
     if kind == "journal":
         driver = '    systemd-journal(prefix(".journald."));\n'
-        return Source(f"{_LINE}source {quoted(name)} {{\n{driver}}};\n", path(name, "node-line", flow_control=True))
+        return _source(name, f"{_LINE}{LATE_ENVELOPE}", driver, "node-line")
     drivers = "".join(
         f"    file({quoted(f'{layout.node_logs}/{file}')} flags(no-parse) follow-freq(1) log-iw-size({_WINDOW}));\n"
         for file in _FILES
     )
-    return Source(f"{_SENDER}source {quoted(name)} {{\n{drivers}}};\n", path(name, "node", flow_control=True))
+    return _source(name, f"{_SENDER}{LATE_ENVELOPE}", drivers, "node")
+
+
+def _source(name: str, rules: str, drivers: str, rewrite: str) -> Source:
+    text = f"{rules}source {quoted(name)} {{\n{drivers}}};\n"
+    return Source(text, path(name, rewrite, flow_control=True, envelope="late-envelope"))

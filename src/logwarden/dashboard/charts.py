@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,9 @@ _MOST_BUCKETS = 150
 # Both charts give their vertical axis the same room, so that times stand above each other.
 _AXIS_WIDTH = 34
 _A_DAY = 86400
+# Of the intervals, so many set what is usual, and one with so many times as much towers over them.
+_USUAL = 0.9
+_TOWERING = 4
 
 
 def bucket_seconds(start: datetime, end: datetime) -> int:
@@ -45,7 +48,7 @@ def _time_axis(shown: range, *, labels: bool) -> alt.X:
     return alt.X("time:T", scale=alt.Scale(nice=False), axis=axis)
 
 
-def _count_axis(field: str) -> alt.Y:
+def _count_axis(field: str, top: int | None = None) -> alt.Y:
     axis = alt.Axis(
         title=None,
         tickCount=3,
@@ -55,7 +58,7 @@ def _count_axis(field: str) -> alt.Y:
         maxExtent=_AXIS_WIDTH,
         tickMinStep=1,
     )
-    return alt.Y(field, axis=axis)
+    return alt.Y(field, axis=axis, scale=alt.Scale() if top is None else alt.Scale(domainMax=top))
 
 
 def _tooltips(*fields: tuple[str, str]) -> list[alt.Tooltip]:
@@ -63,16 +66,30 @@ def _tooltips(*fields: tuple[str, str]) -> list[alt.Tooltip]:
     return [when, *(alt.Tooltip(field, title=title) for field, title in fields)]
 
 
-def lines_chart(points: Iterable[ActivityPoint], shown: range) -> alt.Chart:
-    """Return lines per interval as an area; intervals without lines are drawn as zero."""
+def top_of(counts: Sequence[int]) -> int:
+    """Return up to where lines are drawn: the greatest count, unless a few intervals tower over all others.
+
+    A file that is sent at once makes thousands of lines of an interval, beside which nothing else could be seen.
+    """
+    ordered = sorted(counts)
+    if not ordered:
+        return 0
+    usual = ordered[int(_USUAL * (len(ordered) - 1))]
+    return min(ordered[-1], _TOWERING * usual)
+
+
+def lines_chart(points: Iterable[ActivityPoint], shown: range, top: int) -> alt.Chart:
+    """Return lines per interval as an area up to ``top``; intervals without lines are drawn as zero."""
     lines = {int(point.start.timestamp()): point.lines for point in points}
     values = [{"time": time * 1000, "lines": lines.get(time, 0)} for time in shown]
     # A step holds until the next value: the last one needs an end.
     values.append({"time": (shown[-1] + shown.step) * 1000, "lines": values[-1]["lines"]})
     chart: alt.Chart = (
         alt.Chart(alt.InlineData(values), height=110)
-        .mark_area(interpolate="step-after", color=LINES_COLOUR, opacity=0.75)
-        .encode(x=_time_axis(shown, labels=False), y=_count_axis("lines:Q"), tooltip=_tooltips(("lines:Q", "Lines")))
+        .mark_area(clip=True, interpolate="step-after", color=LINES_COLOUR, opacity=0.75)
+        .encode(
+            x=_time_axis(shown, labels=False), y=_count_axis("lines:Q", top), tooltip=_tooltips(("lines:Q", "Lines"))
+        )
     )
     return chart
 

@@ -46,7 +46,13 @@ _FACTS = {
     "tokens": "Most surprising words",
 }
 
+_MARKDOWN = frozenset("\\`*_{}[]()#+-.!|<>~:$=")
 _UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def literally(text: str) -> str:
+    """Return text in which nothing is Markdown: a title may quote a log line."""
+    return "".join(f"\\{character}" if character in _MARKDOWN else character for character in text)
 
 
 def duration(seconds: float) -> str:

@@ -23,7 +23,7 @@ from logwarden.channels.calibration import to_score
 from logwarden.channels.ensemble import Scored
 from logwarden.detect.model import DetectionModel
 from logwarden.events import ParsedLine
-from logwarden.explain import render
+from logwarden.explain import ranked, render
 from logwarden.parse import LineParser
 from logwarden.templates import display_id
 from logwarden.units import Unit
@@ -61,7 +61,9 @@ class RecordMaker:
         odd = {finding.template for _, _, finding in telling if finding.template is not None}
         first = telling[0][2]
         template = first.template if first.template is not None else _most_common(unit)
-        source = self._source(unit, template, odd, address)
+        evidence = [self._evidence(surprise, channel, finding) for surprise, channel, finding in telling]
+        lead = telling[evidence.index(ranked(evidence)[0])][2]
+        source = self._source(unit, template, odd, lead, address)
         record = AnomalyRecord(
             id=self._id(unit),
             pipeline=self._pipeline,
@@ -86,7 +88,7 @@ class RecordMaker:
             severity=_severity(scored.score, self._threshold, source.severity),
             category=first.kind.value,
             channels={name: to_score(surprise) for name, surprise in scored.surprises.items()},
-            evidence=[self._evidence(surprise, channel, finding) for surprise, channel, finding in telling],
+            evidence=evidence,
         )
         return record.model_copy(update={"explanation": render(record)})
 
@@ -99,19 +101,25 @@ class RecordMaker:
         )
         return blake2b(key.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()
 
-    def _source(self, unit: Unit, template: int, odd: set[int], address: str | None) -> LogSource:
-        told: list[ParsedLine] = []
+    def _source(self, unit: Unit, template: int, odd: set[int], lead: Finding, address: str | None) -> LogSource:
+        """Describe the sender; program and facility are those of ``lead``, which the explanation tells first."""
+        told: list[tuple[int, ParsedLine]] = []
         for text, line_template in zip(unit.texts, unit.templates, strict=True):
             if unit.words is not None or line_template == template or line_template in odd:
                 parsed = self._parser.parse(text, unit.end)
                 if isinstance(parsed, ParsedLine):
-                    told.append(parsed)
-        severities = [line.severity for line in told if line.severity is not None]
+                    told.append((line_template, parsed))
+        severities = [line.severity for _, line in told if line.severity is not None]
+        line = next((line for line_template, line in told if line_template == lead.template), None)
+        missing = line is None and lead.kind is EvidenceKind.MISSING_EVENT
+        if line is None and told:
+            line = told[0][1]
+        app = str(lead.facts.get("app", "")) if missing else line.app if line else ""
         return LogSource(
             host=_printable(unit.host),
             address=address,
-            app=_printable(told[0].app) or None if told else None,
-            facility=told[0].facility if told else None,
+            app=_printable(app) or None,
+            facility=line.facility if line and not missing else None,
             severity=min(severities, default=None),
         )
 

@@ -3,6 +3,7 @@
 from logwarden.explain.check import faithful
 from logwarden.explain.explainer import Explainer
 from logwarden.explain.factory import make_explainer
+from logwarden.explain.phrases import ranked
 from logwarden.explain.plain import case_title, render
 from logwarden.explain.wording import SLOT_WORDS, training_pairs
 from logwarden.explain.worker import ExplanationWorker, WorkerCounts
@@ -15,6 +16,7 @@ __all__ = [
     "case_title",
     "faithful",
     "make_explainer",
+    "ranked",
     "render",
     "training_pairs",
 ]

@@ -238,7 +238,8 @@ class Replay:
             self._spool.append(listener, lines, peers, reason="sent to the port of a replay, but not by it")
             return
         senders = self.recording.peers[self.done : self.done + len(lines)]
-        self._spool.append(listener, lines, senders, received=[time + self._shift for time in times])
+        moved = [time + self._shift for time in times]
+        self._spool.append(listener, lines, senders, received=moved, shift=self._shift)
         self.done += len(lines)
 
     def durable(self) -> Future[None]:

@@ -164,6 +164,7 @@ class _Pipeline:
         spare_collector()
         self._handoff = self._open_handoff()
         self._replay = self._open_replay(recording)
+        self._nothing_to_replay = self._replay is not None and self._replay.finished
         self._replaying = _tell(self._replay)  # what is about to be replayed; a fast replay is over when it is told
         self._listeners = [
             self._listener(endpoint, sock, tokens, tls.get(endpoint.name)) for endpoint, sock in self._bound
@@ -354,11 +355,20 @@ class _Pipeline:
             partitions=self._handoff.partitions(),
             progress=self._progress() if phase is Phase.REPLAYING else None,
             detail="; ".join(self._problems) if phase is not Phase.STOPPED else "",
+            note=self._note(phase),
         )
         try:
             self._store.set_status(status)
         except StoreError as error:
             _log.warning("the status could not be stored: %s", error)
+
+    def _note(self, phase: Phase) -> str:
+        if phase is Phase.REPLAYING:
+            return (
+                "All times are those of the replay, which is made to end in the present. Lines that you send meanwhile "
+                "stand at its time too."
+            )
+        return self._replaying if self._nothing_to_replay and phase is Phase.LISTENING else ""
 
     def _progress(self) -> Progress | None:
         return None if self._replay is None else Progress(done=self._replay.done, total=self._replay.total)

@@ -19,6 +19,10 @@ MAX_LINE: Final = 65_536
 _APP: Final = re.compile(r"[A-Za-z_/.(-][^\s:\[]*\Z")
 _TAG_CACHE_SIZE: Final = 8192
 _LONGEST_TAG: Final = 128
+# What journalctl says between the entries: that there are none, where a boot begins, what the journal covers.
+_JOURNALCTL: Final = re.compile(
+    r"-- (?:No entries|(?:Re)?[Bb]oot(?: [0-9a-f]{32})?|(?:Journal begins|Logs begin) at .+) --|-- cursor: \S+"
+)
 _BINARY_SAMPLE: Final = 4096
 _LONGEST_SPLIT: Final = 512
 _COUNTER: Final = '[meta sequenceId="'
@@ -166,6 +170,8 @@ class LineParser:
         body, facility, severity = split_priority(text)
         if not body.strip():
             return Rejected("empty line" if facility is None else "nothing after the priority")
+        if text.startswith("-- ") and _JOURNALCTL.fullmatch(text):
+            return Rejected("a remark of journalctl, not an entry of the journal")
         line = (
             read_rfc5424(body, self._clock, facility, severity)
             or read_cisco(body, self._clock, received)

@@ -90,6 +90,7 @@ class _Part(NamedTuple):
     lines: Sequence[bytes]
     peers: Sequence[str]
     received: Sequence[float] | None
+    shift: float
     size: int
 
 
@@ -190,6 +191,7 @@ class Spool:
         peers: str | Sequence[str] = "",
         *,
         received: Sequence[float] | None = None,
+        shift: float = 0.0,
         keys: Sequence[str] | None = None,
         reason: str = "",
         late: bool = False,
@@ -206,6 +208,8 @@ class Spool:
             Address of the sender, one for all or one for each line.
         received
             Receive times in Unix seconds; the clock's by default.
+        shift
+            What a replay has added to ``received``, see :class:`logwarden.events.Batch`.
         keys
             Without meaning here, as there is one partition.
         reason
@@ -214,12 +218,17 @@ class Spool:
             See :class:`logwarden.events.Batch`.
         """
         senders = [peers] * len(lines) if isinstance(peers, str) else peers
-        kind = Kind.MALFORMED if reason else Kind.LATE_LINES if late else Kind.LINES
+        if reason:
+            kind = Kind.MALFORMED
+        elif shift:
+            kind = Kind.REPLAYED_LINES
+        else:
+            kind = Kind.LATE_LINES if late else Kind.LINES
         with self._changed:
             self._check_open()
             for part, size in _parts(lines):
                 times = None if received is None else received[part]
-                self._add(_Part(kind, listener, reason, lines[part], senders[part], times, size))
+                self._add(_Part(kind, listener, reason, lines[part], senders[part], times, shift, size))
             self._changed.notify_all()
 
     def end(self, name: str) -> None:
@@ -284,11 +293,16 @@ class Spool:
     def _open_draft(self, part: _Part) -> Draft:
         if self._waiting:
             last = self._waiting[-1]
-            same = (last.kind, last.listener, last.reason) == (part.kind, part.listener, part.reason)
+            same = (last.kind, last.listener, last.reason, last.shift) == (
+                part.kind,
+                part.listener,
+                part.reason,
+                part.shift,
+            )
             fits = len(last.lines) + len(part.lines) <= MAX_BLOCK_LINES and last.size + part.size <= _BLOCK_BYTES
             if same and fits:
                 return last
-        draft = Draft(part.kind, part.listener, part.reason)
+        draft = Draft(part.kind, part.listener, part.reason, part.shift)
         self._waiting.append(draft)
         return draft
 

@@ -6,7 +6,8 @@ machine: a spool stays where it was written.
 
 Header (:data:`HEADER`): magic, CRC-32 of all that follows the CRC, payload length, kind, number of lines, position of
 the first line, number of the block. Payload of lines and of malformed messages: listener, reason, receive times, peer
-table, peer of each line (only with more than one peer), length of each line, the lines themselves.
+table, peer of each line (only with more than one peer), length of each line, the lines themselves. Lines of a replay
+have the shift of their times in front.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Kind(IntEnum):
     TICK = 3
     END = 4
     LATE_LINES = 5
+    REPLAYED_LINES = 6
 
 
 @dataclass(slots=True)
@@ -51,6 +53,7 @@ class Draft:
     kind: Kind
     listener: str = ""
     reason: str = ""
+    shift: float = 0.0
     received: list[float] = field(default_factory=list)
     peers: list[str] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
@@ -76,7 +79,9 @@ class Header(NamedTuple):
 
 def encode(draft: Draft, position: int, number: int) -> bytes:
     """Return the bytes of a block whose first line stands at ``position``."""
-    if draft.kind in (Kind.LINES, Kind.LATE_LINES, Kind.MALFORMED):
+    if draft.kind is Kind.REPLAYED_LINES:
+        payload = _TIME.pack(draft.shift) + _encode_lines(draft)
+    elif draft.kind in (Kind.LINES, Kind.LATE_LINES, Kind.MALFORMED):
         payload = _encode_lines(draft)
     elif draft.kind is Kind.TICK:
         payload = _TIME.pack(draft.received[0])
@@ -135,10 +140,11 @@ def decode(header: Header, payload: bytes, stream: str) -> Item:
         return Tick(_TIME.unpack(payload)[0])
     if header.kind is Kind.END:
         return End(payload.decode())
-    listener, reason, received, peers, lines = _decode_lines(payload, header.lines)
+    listener, reason, received, peers, lines = _decode_lines(payload, header)
     positions = range(header.position, header.position + header.lines)
     if header.kind is not Kind.MALFORMED:
-        return Batch(stream, positions, lines, received, peers, listener, late=header.kind is Kind.LATE_LINES)
+        late = header.kind is Kind.LATE_LINES
+        return Batch(stream, positions, lines, received, peers, listener, late, _shift(payload, header))
     rows = zip(positions, received, peers, lines, strict=True)
     return Malformed(
         positions,
@@ -151,7 +157,7 @@ def decode(header: Header, payload: bytes, stream: str) -> Item:
 
 def listener_of(header: Header, payload: bytes) -> str:
     """Return the listener that brought the lines of a block, or the name of an end mark."""
-    return payload.decode() if header.kind is Kind.END else _take_word(payload, 0)[0]
+    return payload.decode() if header.kind is Kind.END else _take_word(payload, _begin(header))[0]
 
 
 def last_time(header: Header, payload: bytes) -> float | None:
@@ -160,7 +166,7 @@ def last_time(header: Header, payload: bytes) -> float | None:
         return float(_TIME.unpack(payload)[0])
     if header.kind is Kind.END or not header.lines:
         return None
-    return _decode_lines(payload, header.lines)[2][-1]
+    return _decode_lines(payload, header)[2][-1]
 
 
 def _encode_lines(draft: Draft) -> bytes:
@@ -174,8 +180,18 @@ def _encode_lines(draft: Draft) -> bytes:
     return b"".join(parts + draft.lines)
 
 
-def _decode_lines(payload: bytes, count: int) -> tuple[str, str, Sequence[float], list[str], list[str]]:
-    listener, at = _take_word(payload, 0)
+def _begin(header: Header) -> int:
+    """Return where the listener's name stands in a payload."""
+    return _TIME.size if header.kind is Kind.REPLAYED_LINES else 0
+
+
+def _shift(payload: bytes, header: Header) -> float:
+    return float(_TIME.unpack_from(payload)[0]) if header.kind is Kind.REPLAYED_LINES else 0.0
+
+
+def _decode_lines(payload: bytes, header: Header) -> tuple[str, str, Sequence[float], list[str], list[str]]:
+    count = header.lines
+    listener, at = _take_word(payload, _begin(header))
     reason, at = _take_word(payload, at)
     received = array("d", payload[at : at + 8 * count])
     at += 8 * count

@@ -24,6 +24,7 @@ from logwarden.store.values import (
     AnomalyFilter,
     Checkpoint,
     HostSummary,
+    NewHost,
     PipelineStatus,
     RejectedRow,
     Totals,
@@ -214,6 +215,19 @@ def _lines_by_host(connection: Connection, start: datetime | None, end: datetime
 def _summary(host: str, counts: dict[str, int], lines: int) -> HostSummary:
     worst = max((Severity(name) for name in counts), key=_SEVERITIES.index, default=None)
     return HostSummary(host, sum(counts.values()), lines, worst)
+
+
+def newest_hosts(connection: Connection, start: datetime | None, limit: int) -> list[NewHost]:
+    """Return the hosts whose first line since ``start`` was stored last."""
+    table = activity_table.c
+    first = func.min(table.recorded).label("first")
+    query = select(table.host, func.sum(table.lines).label("lines"), first, func.max(table.recorded).label("last"))
+    query = query.where(*_within(table.start, start, None, unit=1_000_000)).group_by(table.host)
+    query = query.order_by(first.desc(), table.host).limit(limit)
+    return [
+        NewHost(row.host, int(row.lines), from_micros(row.first), from_micros(row.last))
+        for row in connection.execute(query)
+    ]
 
 
 def distinct(connection: Connection, name: str) -> list[str]:

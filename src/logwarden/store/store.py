@@ -21,6 +21,7 @@ from logwarden.store.values import (
     AnomalyFilter,
     Checkpoint,
     HostSummary,
+    NewHost,
     PipelineStatus,
     Pruned,
     RejectedRow,
@@ -235,6 +236,11 @@ class Store:
         """Return the hosts with most anomalies in [start, end), then those with most lines."""
         with self._reading() as connection:
             return queries.top_hosts(connection, start, end, limit)
+
+    def newest_hosts(self, start: datetime | None = None, *, limit: int = 10) -> list[NewHost]:
+        """Return the hosts whose first line since ``start`` was stored last."""
+        with self._reading() as connection:
+            return queries.newest_hosts(connection, start, limit)
 
     def hosts(self) -> list[str]:
         """Return the names of all hosts that have anomalies, sorted."""

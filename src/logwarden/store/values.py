@@ -75,6 +75,15 @@ class HostSummary(NamedTuple):
     severity: Severity | None
 
 
+class NewHost(NamedTuple):
+    """One host with its lines; ``first`` and ``last`` say when the first and the last of them were stored."""
+
+    host: str
+    lines: int
+    first: datetime
+    last: datetime
+
+
 class RejectedRow(NamedTuple):
     """A line that could not be processed, as kept. ``received`` is None where the source does not know it."""
 
@@ -147,7 +156,8 @@ class PipelineStatus(_Status):
     listeners: tuple[ListenerStatus, ...] = ()
     partitions: tuple[PartitionStatus, ...] = ()
     progress: Progress | None = None
-    detail: str = Field("", description="One sentence for a person, such as what is being replayed or what failed.")
+    detail: str = Field("", description="One sentence for a person on what is wrong.")
+    note: str = Field("", description="One sentence for a person on what is no fault, such as what is replayed.")
     updated: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
 

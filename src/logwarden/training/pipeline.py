@@ -18,7 +18,7 @@ from logwarden.detect import DetectionModel
 from logwarden.detect.model import ENSEMBLE_FILE, LANGUAGE_FOLDER, TEMPLATES_FILE, write_json
 from logwarden.errors import InvalidInputError
 from logwarden.evaluation import evaluate
-from logwarden.evaluation.units import cut, is_normal
+from logwarden.evaluation.units import RecordingUnits, cut, is_normal, normal_units
 from logwarden.events import ParsedLine
 from logwarden.explain import SLOT_WORDS
 from logwarden.language import LanguageModel
@@ -140,9 +140,20 @@ def fit(model: DetectionModel, plan: Plan, parts: Parts, say: Say = _log.info) -
     }
     how = plan.threshold
     chosen = choose_as_served(model, validation, method=how.method, quantile=how.quantile, value=how.value)
-    say(f"threshold {chosen.threshold:.3f} by {chosen.method}")
+    say(f"threshold {chosen.threshold:.3f} by {chosen.method}{_doubt(chosen.method, how.quantile, validation)}")
     validated = {"validation": chosen.metrics.to_json(), "variants": variants, "threshold_method": chosen.method}
     return replace(model, fitted=model.fitted | chosen.to_json() | validated)
+
+
+def _doubt(method: str, quantile: float, validation: Sequence[RecordingUnits]) -> str:
+    """Return what to say of a quantile that needs more units than there are: it is the score of the oddest."""
+    normal = len(normal_units(validation))
+    if method != "Quantile" or normal * (1 - quantile) >= 1:
+        return ""
+    return (
+        f", but {normal} units are few to tell what {100 * quantile:g} % stay below: about one in {normal + 1} is "
+        "going to be reported; take more logs, or give --threshold"
+    )
 
 
 def _language_folder(plan: Plan, parts: Parts, templates: Templates) -> Path:

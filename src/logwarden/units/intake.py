@@ -72,7 +72,7 @@ class Intake:
         open_units, split, known = stream.open, self.parser.split, self._known
         add, clock = open_units.add, stream.clock
         lines, positions, received, peers = batch.lines, batch.positions, batch.received, batch.peers
-        late = batch.late
+        late, shift = batch.late, batch.shift
         closed = self._take_left_open()
         hosts: list[str] = []  # of the lines that are not rejected
         moments: list[float] = []
@@ -81,7 +81,7 @@ class Intake:
         for i, text in enumerate(lines):
             arrival = None if received is None else received[i]
             # A stamp without a year is read as the one nearest to the line's arrival, or to the line before.
-            near = (clock.now or None) if arrival is None else arrival
+            near = (clock.now or None) if arrival is None else arrival - shift
             parts = split(text, near)
             if parts is not None and (repeated := known.get(parts[1])) is not None:
                 stated: float | None = parts[0]
@@ -102,6 +102,8 @@ class Intake:
                 moment = arrival
                 if late:
                     stated = None
+                elif shift and stated is not None:
+                    stated += shift
             units = add(host, moment, positions[i], text, template, stated)
             if units:
                 closed += units

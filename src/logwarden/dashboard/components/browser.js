@@ -264,8 +264,6 @@ function message(title, text) {
   return element("div", { class: "empty" }, element("h3", {}, title), element("p", {}, ...prose(text)));
 }
 
-const addressedId = () => new URLSearchParams(window.location.search).get("anomaly") ?? "";
-
 class Browser {
   constructor(parent) {
     this.rows = new Map();
@@ -293,7 +291,7 @@ class Browser {
   update(data, send) {
     this.send = send;
     this.data = data;
-    if (this.wanted === addressedId()) this.wanted = null;
+    if (this.wanted === this.addressedId) this.wanted = null;
     if (data.selected) this.item = data.selected;
     this.drawHead();
     this.drawRows();
@@ -312,7 +310,11 @@ class Browser {
   // What the person chose last, until the server has put it into the address. From then on the address is right, and
   // not the data: an answer to a question that was asked before may still be under way.
   get selectedId() {
-    return this.wanted ?? addressedId();
+    return this.wanted ?? this.addressedId;
+  }
+
+  get addressedId() {
+    return new URLSearchParams(window.location.search).get("anomaly") ?? this.data.lead;
   }
 
   select(id) {
@@ -395,7 +397,7 @@ class Browser {
   drawDetail() {
     const id = this.selectedId;
     this.panes.dataset.open = String(Boolean(id));
-    const back = element("button", { class: "back", type: "button", onclick: () => this.select("") }, "← All anomalies");
+    const back = element("button", { class: "back", type: "button", onclick: () => this.select("") }, this.data.case ? "← The whole case" : "← All anomalies");
     this.detailHead.replaceChildren(back, element("span", {}, id ? "Anomaly" : "Nothing selected"));
     const item = this.item?.id === id ? this.item : null;
     const state = JSON.stringify([id, item, this.data.missing]);

@@ -27,8 +27,8 @@ def browser(data: dict[str, Any], *, key: str, on_event: Callable[[dict[str, Any
     ----------
     data
         ``rows`` and ``selected`` as :mod:`logwarden.dashboard.views` makes them, ``total``, ``more``
-        (there are older rows), ``case`` (title of the case that the list is limited to, or None), ``empty`` (title and
-        text for an empty list).
+        (there are older rows), ``case`` (title of the case that the list is limited to, or None), ``lead`` (id of the
+        anomaly that is shown where the address names none), ``empty`` (title and text for an empty list).
     key
         Key of the component in the session.
     on_event

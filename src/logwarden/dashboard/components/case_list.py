@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from logwarden.api.record import Case, Severity
-from logwarden.dashboard.facts import duration
+from logwarden.dashboard.facts import duration, literally
 
 _COLOURS = {Severity.CRITICAL: "red", Severity.WARNING: "orange", Severity.INFO: "blue"}
-_MARKDOWN = frozenset("\\`*_{}[]()#+-.!|<>~:$=")
 
 
 def case_list(cases: Iterable[Case]) -> None:
@@ -19,7 +18,7 @@ def case_list(cases: Iterable[Case]) -> None:
     zone = st.context.timezone
     for case in cases:
         with st.container(gap=None, key=f"case {case.id}"):
-            label = f"**{_literally(case.title)}**"
+            label = f"**{literally(case.title)}**"
             st.page_link("screens/anomalies.py", label=label, query_params={"case": case.id})
             st.markdown(_about(case, zone))
 
@@ -38,8 +37,3 @@ def _local(case: Case, zone: str | None) -> str:
     except (ZoneInfoNotFoundError, ValueError):
         moment = case.start
     return f"{moment:%d %b %H\\:%M\\:%S}"
-
-
-def _literally(text: str) -> str:
-    """Return text in which nothing is Markdown: a title may quote a log line."""
-    return "".join(f"\\{character}" if character in _MARKDOWN else character for character in text)

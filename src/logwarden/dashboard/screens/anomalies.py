@@ -94,12 +94,28 @@ def _draw_filters(store: Store) -> Choices:
 def _draw_browser(choices: Choices) -> None:
     with errors_in_words():
         store = open_store(store_location())
-        selected = st.query_params.get("anomaly", "")
         case_id = st.query_params.get("case") or None
+        lead = _lead(store, case_id) if case_id else ""
+        selected = st.query_params.get("anomaly", lead)
         limit: int = st.session_state.get("rows", PAGE_SIZE)
         version = (store.change_token(), choices, selected, case_id, limit)
         data = cached("browser", version, lambda: _browser_data(store, choices, selected, case_id, limit))
-        browser(data, key="browser", on_event=_handle)
+        browser(data | {"lead": lead}, key="browser", on_event=_handle)
+
+
+def _lead(store: Store, case_id: str) -> str:
+    """Return the anomaly that a case is shown by: that of the highest score when it was opened.
+
+    Should the case grow meanwhile, what a person reads stays.
+    """
+    kept = f"lead {case_id}"
+    if kept not in st.session_state:
+        records = store.anomalies(AnomalyFilter(case_id=case_id), limit=MOST_ROWS)
+        if not records:
+            return ""
+        st.session_state[kept] = max(records, key=lambda record: record.score).id
+    lead: str = st.session_state[kept]
+    return lead
 
 
 def _browser_data(store: Store, choices: Choices, selected: str, case_id: str | None, limit: int) -> dict[str, Any]:
@@ -149,7 +165,8 @@ def _handle(event: dict[str, Any]) -> None:
     """Do what a person asked for in the list or the details."""
     match event["kind"]:
         case "select":
-            _set_query("anomaly", event["id"])
+            # In a case, no selection has to be said: without one, the case's lead is shown.
+            _set_query("anomaly", event["id"], keep="case" in st.query_params)
         case "case":
             _set_query("case", event["id"])
         case "more":
@@ -160,8 +177,8 @@ def _handle(event: dict[str, Any]) -> None:
                 open_store(store_location()).set_feedback(event["id"], verdict)
 
 
-def _set_query(name: str, value: str) -> None:
-    if value:
+def _set_query(name: str, value: str, *, keep: bool = False) -> None:
+    if value or keep:
         st.query_params[name] = value
     else:
         st.query_params.pop(name, None)

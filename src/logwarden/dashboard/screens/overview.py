@@ -11,12 +11,14 @@ from logwarden.dashboard.components.case_list import case_list
 from logwarden.dashboard.components.chart_title import chart_title
 from logwarden.dashboard.components.host_table import host_table
 from logwarden.dashboard.components.ledger_tables import ledger_tables
-from logwarden.dashboard.facts import duration, ports
+from logwarden.dashboard.components.newest_hosts import newest_hosts
+from logwarden.dashboard.facts import duration, literally, ports
 from logwarden.dashboard.ledger import ledger
 from logwarden.dashboard.session import cached, errors_in_words, open_store, store_location
 from logwarden.store import Phase, PipelineStatus, Store
 
 REFRESH_SECONDS = 1.0
+NEWEST_HOSTS = 3
 SILENT_AFTER = timedelta(seconds=30)
 RANGES = {
     "15 min": timedelta(minutes=15),
@@ -66,6 +68,8 @@ def _draw_running(status: PipelineStatus) -> None:
         if status.progress is not None and status.progress.total:
             done, total = status.progress.done, status.progress.total
             st.progress(min(1.0, done / total), text=f"{done:,} of {total:,} lines replayed ({done / total:.0%})")
+        if status.note:
+            st.markdown(f":gray[{literally(status.note)}]")
         if status.detail:
             st.warning(status.detail, icon=":material/warning:")
         commands = [listener.command for listener in status.listeners if listener.command]
@@ -101,6 +105,7 @@ def _draw_numbers(span: timedelta | None) -> None:
             st.info("No lines have been received so far.", icon=":material/hourglass_empty:")
             return
         start = max(totals.first, totals.last - span) if span is not None else totals.first
+        newest_hosts(cached("newest hosts", version, lambda: store.newest_hosts(start, limit=NEWEST_HOSTS)))
         _draw_charts(store, start, totals.last, version)
         newest, hosts = st.columns([3, 2], gap="large")
         with newest:
@@ -118,8 +123,11 @@ def _draw_charts(store: Store, start: datetime, end: datetime, version: object) 
     every = duration(step)
     shown = charts.buckets(start, end, step)
     with st.container(border=True, gap="xxsmall"):
-        chart_title("Lines", f"per {every}", {})
-        st.altair_chart(charts.lines_chart(points, shown), key="lines", alt=f"Lines per {every}")
+        highest = max((point.lines for point in points), default=0)
+        top = charts.top_of([point.lines for point in points])
+        cut = f", cut at {top:,}; the highest is {highest:,}" if top < highest else ""
+        chart_title("Lines", f"per {every}{cut}", {})
+        st.altair_chart(charts.lines_chart(points, shown, top), key="lines", alt=f"Lines per {every}")
         chart_title("Anomalies", f"per {every}", charts.SEVERITY_COLOURS)
         bars = charts.anomalies_chart(counts, shown)
         st.altair_chart(bars, key="bars", alt=f"Anomalies per {every} by severity")
