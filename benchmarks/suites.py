@@ -132,6 +132,13 @@ def stream(plan: Plan) -> Values:
     return kafka_to_store(plan.recording, plan.model, plan.lines, plan.runs, plan.seconds)
 
 
+def two_detectors(plan: Plan) -> Values:
+    """From Kafka to PostgreSQL by one detector, and by two that share the partitions, by turns."""
+    from benchmarks.two_detectors import two_detectors as compare
+
+    return compare(plan.recording, plan.model, plan.lines, plan.runs)
+
+
 def training(plan: Plan) -> Values:
     """What the packaged revision says of its own training; training itself is not repeated."""
     manifest = open_revision(plan.model).manifest
@@ -176,6 +183,7 @@ BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "budget": budget,
     "never-seen": never_seen,
     "stream": stream,
+    "two-detectors": two_detectors,
     "store-pages": store_pages,
     "training": training,
 }
