@@ -65,7 +65,9 @@ def _medians(found: list[Values]) -> Values:
     return {**values, "runs": found}
 
 
-def _through(broker: Broker, server: Server, model: str, lines: int, *, detectors: int) -> tuple[Values, dict[str, Any]]:
+def _through(
+    broker: Broker, server: Server, model: str, lines: int, *, detectors: int
+) -> tuple[Values, dict[str, Any]]:
     """Let so many new detectors read the topic into a new database; return what it took, and the records by id.
 
     The rates and the seconds are those from the first commit to the last, and from the middle to the last.
