@@ -59,8 +59,7 @@ def anomalies(connection: Connection, matching: AnomalyFilter, limit: int) -> li
     # without sorting all that match, and costs the other little.
     since = _newest(connection, matching)
     if since is not None:
-        rows = _rows_since(connection, since) if matching.text.strip() else None
-        found = _numbers(connection, replace(matching, start=since), limit, rows=rows)
+        found = _numbers(connection, replace(matching, start=since), limit, rows=_rows_since(connection, since))
         if len(found) >= limit:
             return _records(connection, found)
     # Sorting numbers only, and reading whole records for those that are listed, keeps a wide search fast.
@@ -81,7 +80,12 @@ def _newest(connection: Connection, matching: AnomalyFilter) -> datetime | None:
 
 
 def _rows_since(connection: Connection, since: datetime) -> tuple[int, int] | None:
-    """Return the least and the greatest row number since a time; rows are mostly written in the order of time."""
+    """Return the least and the greatest row number since a time: rows are mostly written in the order of time.
+
+    Only SQLite looks through its words in the order of these numbers.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
     number = anomalies_table.c.number
     query = select(func.min(number), func.max(number)).where(anomalies_table.c.start >= to_micros(since))
     least, greatest = connection.execute(query).one()
@@ -106,8 +110,19 @@ def _records(connection: Connection, numbers: list[int]) -> list[AnomalyRecord]:
 
 def count(connection: Connection, matching: AnomalyFilter, most: int | None) -> int:
     """Return the number of matching anomalies; counting ends at ``most``."""
-    found = _filtered(select(literal_column("1")).select_from(anomalies_table), connection, matching).limit(most)
-    return int(connection.scalar(select(func.count()).select_from(found.subquery())) or 0)
+    since = _newest(connection, matching) if most is not None else None
+    if since is not None:
+        new = replace(matching, start=since)
+        if (found := _count(connection, new, most, rows=_rows_since(connection, since))) == most:
+            return found
+    return _count(connection, matching, most)
+
+
+def _count(
+    connection: Connection, matching: AnomalyFilter, most: int | None, *, rows: tuple[int, int] | None = None
+) -> int:
+    query = _filtered(select(literal_column("1")).select_from(anomalies_table), connection, matching, rows=rows)
+    return int(connection.scalar(select(func.count()).select_from(query.limit(most).subquery())) or 0)
 
 
 def _filtered(
@@ -222,13 +237,13 @@ def anomaly_counts(
 def top_hosts(connection: Connection, start: datetime | None, end: datetime | None, limit: int) -> list[HostSummary]:
     """Return the hosts with most anomalies, then those with most lines."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    whole, rest = rollups.cut(start, end, rollups.DAY)
+    whole, rest = rollups.cut(start, end, rollups.SIX_HOURS)
     for first, last in rest:
         for host, kind, value in _by_host(connection, first, last):
             found[host][kind] += value
     if whole is not None:
         kinds = (rollups.LINES, *_SEVERITIES)
-        for host, kind, value in rollups.sums(connection, rollups.DAY, whole, rollups_table.c.host, *kinds):
+        for host, kind, value in rollups.sums(connection, rollups.SIX_HOURS, whole, rollups_table.c.host, *kinds):
             found[host][kind] += value
     summaries = [_summary(host, counts) for host, counts in found.items()]
     return sorted(summaries, key=lambda item: (-item.anomalies, -item.lines, item.host))[:limit]
@@ -283,11 +298,10 @@ def totals(connection: Connection) -> Totals:
     """Return what the store holds."""
     counted = _counters(connection)
     first, last = _bounds(connection)
-    sizes = [
-        connection.scalar(select(func.count()).select_from(table))
-        for table in (anomalies_table, cases_table, rejected_table)
-    ]
-    found, grouped, refused = (int(size or 0) for size in sizes)
+    sizes = [connection.scalar(select(func.count()).select_from(table)) for table in (cases_table, rejected_table)]
+    grouped, refused = (int(size or 0) for size in sizes)
+    sums = rollups.sums(connection, rollups.FIVE_MINUTES, (None, None), literal_column("0"), *_SEVERITIES)
+    found = sum(value for _, _, value in sums)
     return Totals(counted.get("lines", 0), counted.get("units", 0), found, grouped, refused, first, last)
 
 

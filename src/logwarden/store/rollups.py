@@ -1,4 +1,4 @@
-"""Sums of lines and anomalies over five minutes and over days: a page that shows a year adds up these.
+"""Sums of lines and anomalies over five minutes and over six hours: a page that shows a year adds up these.
 
 They change in the transaction that changes what they sum up, so that they are always right.
 """
@@ -17,7 +17,7 @@ from logwarden.store.tables import insert, rollups
 
 FIVE_MINUTES: Final = 300
 """Seconds of a rollup over all hosts."""
-DAY: Final = 86_400
+SIX_HOURS: Final = 21_600
 """Seconds of a rollup by host."""
 LINES: Final = "lines"
 """The kind of a rollup that sums up lines; others are severities of anomalies."""
@@ -36,7 +36,7 @@ def keys(start: int, host: str, kind: str) -> tuple[Key, Key]:
     """Return the rows that count what a host did at ``start``, Unix seconds."""
     return (
         Key(FIVE_MINUTES, start // FIVE_MINUTES * FIVE_MINUTES, "", kind),
-        Key(DAY, start // DAY * DAY, host, kind),
+        Key(SIX_HOURS, start // SIX_HOURS * SIX_HOURS, host, kind),
     )
 
 

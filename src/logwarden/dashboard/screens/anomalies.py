@@ -17,7 +17,6 @@ from logwarden.store import AnomalyFilter, Store
 REFRESH_SECONDS = 1.0
 PAGE_SIZE = 100
 MOST_ROWS = 1000
-MOST_COUNTED = 10_000
 CASE_ROWS = 8
 RANGES = {
     "All time": None,
@@ -106,13 +105,13 @@ def _draw_browser(choices: Choices) -> None:
 def _browser_data(store: Store, choices: Choices, selected: str, case_id: str | None, limit: int) -> dict[str, Any]:
     matching = choices.to_filter(store, case_id)
     records = store.anomalies(matching, limit=limit)
-    total = store.count(matching, most=MOST_COUNTED + 1)
+    total = store.count(matching, most=MOST_ROWS + 1)
     case = store.case(case_id) if case_id else None
     detail = _detail(store, selected) if selected else None
     return {
         "rows": [views.row(record) for record in records],
-        "total": min(total, MOST_COUNTED),
-        "uncounted": total > MOST_COUNTED,
+        "total": min(total, MOST_ROWS),
+        "uncounted": total > MOST_ROWS,
         "more": len(records) < min(total, MOST_ROWS),
         "view": repr((choices, case_id)),
         "case": case.title if case else case_id,

@@ -15,7 +15,7 @@ _INDEXES = {
     "anomalies_by_app": ["app", "start", "id", "host", "severity", "score"],
 }
 _BY_SCORE = ["score", "start", "id", "host", "severity", "app"]
-# What was stored before: per five minutes, and per day and host. Times of anomalies are microseconds.
+# What was stored before: per five minutes, and per six hours and host. Times of anomalies are microseconds.
 _FILL = """
     INSERT INTO rollups (seconds, start, host, kind, value)
     SELECT {seconds}, {start} / {seconds} * {seconds}, {host}, {kind}, {value} FROM {table} GROUP BY 1, 2, 3, 4
@@ -35,7 +35,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String, primary_key=True, comment="A severity, or lines"),
         sa.Column("value", sa.BigInteger, nullable=False),
     )
-    for seconds, host in ((300, "''"), (86400, "host")):
+    for seconds, host in ((300, "''"), (21600, "host")):
         lines = {"start": "start", "kind": "'lines'", "value": "sum(lines)", "table": "activity"}
         found = {"start": "(start / 1000000)", "kind": "severity", "value": "count(*)", "table": "anomalies"}
         for values in (lines, found):
