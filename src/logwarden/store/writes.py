@@ -131,8 +131,8 @@ def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> Co
     connection.execute(statement.on_conflict_do_update(index_elements=["start", "host"], set_=values), rows)
     changes: Counter[rollups.Key] = Counter()
     for (start, host), count in lines.items():
-        for key in rollups.keys(start, storable(host), rollups.LINES):
-            changes[key] += count
+        for rollup in rollups.keys(start, storable(host), rollups.LINES):
+            changes[rollup] += count
     return changes
 
 
