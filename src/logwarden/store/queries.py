@@ -300,7 +300,7 @@ def totals(connection: Connection) -> Totals:
     first, last = _bounds(connection)
     sizes = [connection.scalar(select(func.count()).select_from(table)) for table in (cases_table, rejected_table)]
     grouped, refused = (int(size or 0) for size in sizes)
-    sums = rollups.sums(connection, rollups.FIVE_MINUTES, (None, None), literal_column("0"), *_SEVERITIES)
+    sums = rollups.sums(connection, rollups.FIVE_MINUTES, (None, None), rollups_table.c.kind, *_SEVERITIES)
     found = sum(value for _, _, value in sums)
     return Totals(counted.get("lines", 0), counted.get("units", 0), found, grouped, refused, first, last)
 
