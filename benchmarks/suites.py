@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -90,6 +91,21 @@ def repeated_traffic(plan: Plan) -> Values:
         "cache_hit_rate": found[0]["cache_hit_rate"],
         "runs": [{"logwarden": detected, "drain3": drained} for detected, drained in pairs],
     }
+
+
+def archive(plan: Plan) -> Values:
+    """From two gzip files of repeated traffic, each a log of its own, in one process and in two."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, name) for name in ("one.log.gz", "two.log.gz")]
+        size = write_repeated(plan.recording, plan.lines, files[0])
+        shutil.copy(files[0], files[1])
+        values: Values = {"unpacked_mb": round(2 * size / 1e6), "lines": 2 * plan.lines}
+        for jobs in (1, 2):
+            runs = [measure([LOGWARDEN, "detect", "--jobs", str(jobs), *map(str, files)]) for _ in range(plan.runs)]
+            rates = [values["lines"] / run.seconds for run in runs]
+            values[f"jobs_{jobs}_lines_per_second"] = _median(rates)
+            values[f"jobs_{jobs}_largest_process_mb"] = round(max(run.peak_mb for run in runs))
+    return values
 
 
 def budget(plan: Plan) -> Values:
@@ -180,6 +196,7 @@ def store_pages(plan: Plan) -> Values:
 BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "startup": startup,
     "repeated-traffic": repeated_traffic,
+    "archive": archive,
     "budget": budget,
     "never-seen": never_seen,
     "stream": stream,

@@ -79,10 +79,13 @@ def _address_in(network: int, partitions: int, taken: Collection[str]) -> str:
 
 
 def write_repeated(folder: Path, count: int, target: Path) -> int:
-    """Write the lines of :func:`repeat` to a file; return its size in bytes."""
-    with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.writelines(f"{received.line}\n" for received in repeat(folder, count))
-    return target.stat().st_size
+    """Write the lines of :func:`repeat` to a file, packed where its name says so; return their size in bytes."""
+    packed = target.suffix == ".gz"
+    size = 0
+    with gzip.open(target, "wb", compresslevel=1) if packed else target.open("wb") as file:
+        for received in repeat(folder, count):
+            size += file.write(f"{received.line}\n".encode("utf-8", "surrogateescape"))
+    return size
 
 
 def _shifter(year: int, by: timedelta) -> Callable[[str], str]:
