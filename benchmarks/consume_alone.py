@@ -38,7 +38,8 @@ def main(servers: str, topic: str, count: int) -> None:
             first, started = found, ended
     consumer.close()
     rate = (found - first) / (ended - started)
-    print(json.dumps({"lines": found, "lines_per_second": round(rate), "bytes": size}))
+    values = {"lines": found, "lines_per_second": round(rate), "bytes": size, "cpu_seconds": time.process_time()}
+    print(json.dumps(values))
 
 
 if __name__ == "__main__":

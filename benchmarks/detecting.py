@@ -6,6 +6,7 @@ import contextlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -67,29 +68,32 @@ class RunningDetector:
         found = re.search(rf"{name}:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0
 
-    def wait(self, lines: int) -> tuple[float, int]:
-        """Wait until ``lines`` are stored; return the time and the number at the end."""
-        until = time.monotonic() + SECONDS
-        while (stored := self.stored()) < lines:
-            if self.process.poll() is not None or time.monotonic() > until:
-                raise RuntimeError(f"the detector stored {stored} of {lines} lines")
-            time.sleep(0.05)
-        return time.perf_counter(), stored
+
+def wait(lines: int, *running: RunningDetector) -> tuple[float, int]:
+    """Wait until the detectors have stored ``lines`` together; return the time and the number at the end."""
+    until = time.monotonic() + SECONDS
+    while (stored := sum(one.stored() for one in running)) < lines:
+        if any(one.process.poll() is not None for one in running) or time.monotonic() > until:
+            raise RuntimeError(f"{len(running)} detectors stored {stored} of {lines} lines")
+        time.sleep(0.05)
+    return time.perf_counter(), stored
 
 
 @contextlib.contextmanager
-def detector(servers: str, topic: str, model: str, store: Path) -> Iterator[RunningDetector]:
-    """Run a detector on a topic until the end of the block."""
-    file = store.with_suffix(".yaml")
-    file.write_text(_PIPELINE.format(model=model, servers=servers, topic=topic, partitions=PARTITIONS))
+def detector(servers: str, topic: str, model: str, store: Path | str) -> Iterator[RunningDetector]:
+    """Run a detector on a topic until the end of the block; ``store`` is a file or the URL of a database."""
     port = free_port()
-    command = [sys.executable, "-m", "logwarden", "-q", "run", "detector", "-f", str(file), "--store", str(store)]
-    process = subprocess.Popen([*command, "--metrics-port", str(port)], stderr=subprocess.DEVNULL)
-    try:
-        yield RunningDetector(process, port)
-    finally:
-        process.terminate()
-        process.wait()
+    pipeline = _PIPELINE.format(model=model, servers=servers, topic=topic, partitions=PARTITIONS)
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        file.write(pipeline)
+        file.flush()
+        command = [sys.executable, "-m", "logwarden", "-q", "run", "detector", "-f", file.name, "--store", str(store)]
+        process = subprocess.Popen([*command, "--metrics-port", str(port)], stderr=subprocess.DEVNULL)
+        try:
+            yield RunningDetector(process, port)
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def quantile(before: dict[str, float], after: dict[str, float], share: float) -> float:

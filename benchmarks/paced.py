@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks.detecting import PARTITIONS, RunningDetector, detector, quantile
+from benchmarks.detecting import PARTITIONS, RunningDetector, detector, quantile, wait
 from benchmarks.traffic import Received
 from logwarden.api.log_pipeline import LogPipeline
 from tests.services.kafka import Broker
@@ -67,10 +67,10 @@ def through_syslog_ng(
         running = stack.enter_context(detector(servers, _TOPIC, model, store))
         devices = _Devices([one.peer for one in traffic], port, stack)
         devices.send(traffic[:1])
-        running.wait(1)
+        wait(1, running)
         pace = _Pace(running, traffic, devices)
         pace.send(seconds)
-        running.wait(pace.sent)
+        wait(pace.sent, running)
         after, stats = running.metrics(), collector.stats()
     return {
         f"p50_seconds_at_{RATE}": quantile(pace.before, after, 0.5),

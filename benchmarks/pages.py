@@ -23,10 +23,12 @@ from logwarden.api.record import (
     Template,
     UnitKind,
 )
+from logwarden.dashboard.charts import bucket_seconds
 from logwarden.outcome import Activity, Outcome
 from logwarden.store import AnomalyFilter, Store
 
-PAGE = 50
+PAGE = 100
+MOST_COUNTED = 1_001
 _BATCH = 1000
 _HOSTS = 500
 _REPEATS = 5
@@ -68,20 +70,40 @@ def _times(ask: Callable[[], object], repeats: int) -> Iterator[float]:
 
 def _questions(store: Store, anomalies: int) -> dict[str, Callable[[], object]]:
     middle = _START + timedelta(seconds=anomalies // 2)
+    last = _START + timedelta(seconds=anomalies)
     filters = {
         "newest_page": AnomalyFilter(),
         "page_of_a_host": AnomalyFilter(hosts=["host-7"]),
+        "page_of_three_hosts": AnomalyFilter(hosts=["host-7", "host-8", "host-9"]),
+        "page_of_a_program": AnomalyFilter(apps=["app-3"]),
         "page_of_a_severity": AnomalyFilter(severities=[Severity.CRITICAL]),
+        "page_of_two_severities": AnomalyFilter(severities=[Severity.CRITICAL, Severity.WARNING]),
+        "page_of_a_severity_a_host_never_has": AnomalyFilter(hosts=["host-4"], severities=[Severity.CRITICAL]),
+        "page_of_a_week": AnomalyFilter(start=last - timedelta(days=7)),
+        "page_of_high_scores": AnomalyFilter(min_score=0.95),
+        "page_of_scores_nobody_has": AnomalyFilter(min_score=0.995),
         "page_of_the_middle": AnomalyFilter(end=middle),
+        "page_of_a_case": AnomalyFilter(case_id="c7"),
         "search_a_rare_word": AnomalyFilter(text="needle-77"),
         "search_an_address": AnomalyFilter(text="10.7.7."),
         "search_a_word_in_all": AnomalyFilter(text="neighbor"),
+        "search_a_word_in_all_of_a_severity": AnomalyFilter(text="neighbor", severities=[Severity.CRITICAL]),
         "search_nothing": AnomalyFilter(text="absent"),
     }
+    sums: dict[str, Callable[[], object]] = {}
+    for name, span in (("hour", timedelta(hours=1)), ("day", timedelta(days=1)), ("all", last - _START)):
+        start = last - span
+        step = bucket_seconds(start, last)
+        sums[f"lines_of_{name}"] = partial(store.activity, start, None, bucket_seconds=step)
+        sums[f"anomalies_of_{name}"] = partial(store.anomaly_counts, start, None, bucket_seconds=step)
+        sums[f"hosts_of_{name}"] = partial(store.top_hosts, start, limit=8)
     return {
         **{name: partial(store.anomalies, matching, limit=PAGE) for name, matching in filters.items()},
+        **{f"count_{name}": partial(store.count, matching, most=MOST_COUNTED) for name, matching in filters.items()},
+        **sums,
         "totals": store.totals,
         "names_of_hosts": store.hosts,
+        "names_of_programs": store.apps,
         "one_anomaly": lambda: store.anomaly(f"a{anomalies // 2:08d}"),
         "change_token": store.change_token,
     }
@@ -91,7 +113,9 @@ def _fill(store: Store, anomalies: int) -> int:
     begun = time.perf_counter()
     for first in range(0, anomalies, _BATCH):
         records = [_record(number) for number in range(first, min(first + _BATCH, anomalies))]
-        outcome = Outcome(records=records, activity=[Activity(first, "host-1", _BATCH)], lines=_BATCH)
+        begin = int(_START.timestamp()) + first
+        activity = [Activity((begin + number) // 10 * 10, f"host-{number % _HOSTS}", 1) for number in range(_BATCH)]
+        outcome = Outcome(records=records, activity=activity, lines=_BATCH)
         store.commit(outcome, consumer="benchmark", positions={"lines": first})
     return round(anomalies / (time.perf_counter() - begun))
 

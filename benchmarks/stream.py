@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.detecting import PARTITIONS, SECONDS, detector
+from benchmarks.detecting import PARTITIONS, SECONDS, detector, wait
 from benchmarks.paced import RATE, through_syslog_ng
 from benchmarks.process import measure_module
 from benchmarks.traffic import Received, repeat
@@ -30,7 +30,7 @@ def kafka_to_store(recording: Path, model: str, lines: int, runs: int, seconds: 
         broker = Broker(folder / "kafka", measured=True)
         broker.start()
         try:
-            _fill(broker, "repeated", repeat(recording, lines), lines)
+            fill(broker, "repeated", repeat(recording, lines), lines)
             pairs = [
                 (_through(broker, "repeated", model, folder / f"{number}.db", lines), _alone(broker, "repeated", lines))
                 for number in range(runs)
@@ -59,10 +59,21 @@ def _settings(broker: Broker, topic: str) -> KafkaSettings:
     return KafkaSettings(broker.bootstrap_servers, TopicSpec(name=topic), "bench")
 
 
-def _fill(broker: Broker, topic: str, traffic: Iterator[Received], lines: int) -> None:
-    """Write traffic to a topic, each device's lines under its own address, as if they had come at the fixed rate."""
-    broker.create_topic(topic, PARTITIONS)
-    begin = time.time() - lines / RATE - 60
+def fill(
+    broker: Broker,
+    topic: str,
+    traffic: Iterator[Received],
+    lines: int,
+    *,
+    partitions: int = PARTITIONS,
+    ago: float = 60.0,
+) -> None:
+    """Write traffic to a topic, each device's lines under its own address.
+
+    It is as if they had come at the fixed rate, the last one so many seconds ago.
+    """
+    broker.create_topic(topic, partitions)
+    begin = time.time() - lines / RATE - ago
     sent = 0
     with Producer(_settings(broker, topic)) as producer:
         while part := list(islice(traffic, _PART)):
@@ -81,9 +92,9 @@ def _through(broker: Broker, topic: str, model: str, store: Path, lines: int) ->
     The language model reads most texts in the first half: the rate of the second half is that of repeated traffic.
     """
     with detector(broker.bootstrap_servers, topic, model, store) as running:
-        began, first = running.wait(1)
-        half, middle = running.wait(lines // 2)
-        ended, _ = running.wait(lines)
+        began, first = wait(1, running)
+        half, middle = wait(lines // 2, running)
+        ended, _ = wait(lines, running)
         metrics = running.metrics()
         return {
             "lines_per_second": round((lines - first) / (ended - began)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 import sys
 import tempfile
@@ -92,6 +93,21 @@ def repeated_traffic(plan: Plan) -> Values:
     }
 
 
+def archive(plan: Plan) -> Values:
+    """From two gzip files of repeated traffic, each a log of its own, in one process and in two."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = [Path(folder, name) for name in ("one.log.gz", "two.log.gz")]
+        size = write_repeated(plan.recording, plan.lines, files[0])
+        shutil.copy(files[0], files[1])
+        values: Values = {"unpacked_mb": round(2 * size / 1e6), "lines": 2 * plan.lines}
+        for jobs in (1, 2):
+            runs = [measure([LOGWARDEN, "detect", "--jobs", str(jobs), *map(str, files)]) for _ in range(plan.runs)]
+            rates = [values["lines"] / run.seconds for run in runs]
+            values[f"jobs_{jobs}_lines_per_second"] = _median(rates)
+            values[f"jobs_{jobs}_largest_process_mb"] = round(max(run.peak_mb for run in runs))
+    return values
+
+
 def budget(plan: Plan) -> Values:
     """Seconds per million lines of repeated traffic by step, in one process."""
     with tempfile.TemporaryDirectory() as folder:
@@ -130,6 +146,13 @@ def stream(plan: Plan) -> Values:
     from benchmarks.stream import kafka_to_store
 
     return kafka_to_store(plan.recording, plan.model, plan.lines, plan.runs, plan.seconds)
+
+
+def two_detectors(plan: Plan) -> Values:
+    """From Kafka to PostgreSQL by one detector, and by two that share the partitions, by turns."""
+    from benchmarks.two_detectors import two_detectors as compare
+
+    return compare(plan.recording, plan.model, plan.lines, plan.runs)
 
 
 def training(plan: Plan) -> Values:
@@ -173,9 +196,11 @@ def store_pages(plan: Plan) -> Values:
 BENCHMARKS: dict[str, Callable[[Plan], Values]] = {
     "startup": startup,
     "repeated-traffic": repeated_traffic,
+    "archive": archive,
     "budget": budget,
     "never-seen": never_seen,
     "stream": stream,
+    "two-detectors": two_detectors,
     "store-pages": store_pages,
     "training": training,
 }

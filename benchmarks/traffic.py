@@ -6,15 +6,19 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 _RECORDED = re.compile(r"([^\t]*)\t([^\t]*)\t(?:udp|tcp)\t(.*)", re.DOTALL)
 _OLD = re.compile(r"(<\d+>)([A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) ")
 _NEW = re.compile(r"(<\d+>1 )(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\S*)")
+# The header up to the end of the host's name.
+_HOST = re.compile(r"<\d+>(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|1 \S+) [^\s:]+(?= )")
 _WORD = re.compile(r"[a-z]{3,12}")
 
 
@@ -52,11 +56,36 @@ def repeat(folder: Path, count: int) -> Iterator[Received]:
         yield Received(time + later.total_seconds(), peer, shift(line))
 
 
+def side_by_side(folder: Path, count: int, partitions: int) -> Iterator[Received]:
+    """Yield :func:`repeat` as it would come from as many equal networks as there are partitions, one for each.
+
+    In the lab one host sends most lines, and a topic that holds its traffic has one partition that holds most of them.
+    Here every line of the recording comes once from each network, under a host name of its own, from an address that
+    Kafka's client gives to the network's partition.
+    """
+    addresses: dict[tuple[str, int], str] = {}
+    lines = repeat(folder, -(-count // partitions))
+    for line, network in islice(((line, network) for line in lines for network in range(partitions)), count):
+        device = (line.peer, network)
+        if device not in addresses:
+            addresses[device] = _address_in(network, partitions, taken=addresses.values())
+        yield Received(line.time, addresses[device], _HOST.sub(rf"\g<0>-{network}", line.line, count=1))
+
+
+def _address_in(network: int, partitions: int, taken: Collection[str]) -> str:
+    """Return a free address of which the checksum, by which the client chooses, gives the wanted partition."""
+    addresses = (f"10.{network}.{number // 250}.{number % 250 + 1}" for number in range(62_500))
+    return next(one for one in addresses if zlib.crc32(one.encode()) % partitions == network and one not in taken)
+
+
 def write_repeated(folder: Path, count: int, target: Path) -> int:
-    """Write the lines of :func:`repeat` to a file; return its size in bytes."""
-    with target.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.writelines(f"{received.line}\n" for received in repeat(folder, count))
-    return target.stat().st_size
+    """Write the lines of :func:`repeat` to a file, packed where its name says so; return their size in bytes."""
+    packed = target.suffix == ".gz"
+    size = 0
+    with gzip.open(target, "wb", compresslevel=1) if packed else target.open("wb") as file:
+        for received in repeat(folder, count):
+            size += file.write(f"{received.line}\n".encode("utf-8", "surrogateescape"))
+    return size
 
 
 def _shifter(year: int, by: timedelta) -> Callable[[str], str]:

@@ -21,11 +21,15 @@ from logwarden_operator.settings import Settings
 
 GOLDEN = Path(__file__).parent / "golden"
 ALL_CRDS = frozenset(OPTIONAL_CRDS)
+NAMESPACE = "netops"
 
 
 def resources(text: str) -> tuple[AnomalyModel | None, LogPipeline | None]:
-    """Return the model and the pipeline of a YAML text."""
-    found = load_resources(text)
+    """Return the model and the pipeline of a YAML text, in the namespace ``netops``."""
+    found = [
+        one.model_copy(update={"metadata": one.metadata.model_copy(update={"namespace": NAMESPACE})})
+        for one in load_resources(text)
+    ]
     models = [one for one in found if isinstance(one, AnomalyModel)]
     pipelines = [one for one in found if isinstance(one, LogPipeline)]
     return (models or [None])[0], (pipelines or [None])[0]
@@ -33,7 +37,7 @@ def resources(text: str) -> tuple[AnomalyModel | None, LogPipeline | None]:
 
 def context(kind: Kind, name: str, available: frozenset[str] = frozenset(), **settings: Any) -> Context:
     """Return a context in the namespace ``netops``."""
-    return Context(Owner(kind, "netops", name, f"uid-of-{name}"), Settings(**settings), available)
+    return Context(Owner(kind, NAMESPACE, name, f"uid-of-{name}"), Settings(**settings), available)
 
 
 def children_of(text: str, *, available: frozenset[str] = frozenset(), **settings: Any) -> list[Child]:

@@ -39,15 +39,15 @@ def test_topics_lie_in_the_namespace_of_kafka_without_an_owner() -> None:
 
 def test_keda_looks_at_the_group_of_the_detectors() -> None:
     trigger = find(children_of(FULL, available=ALL_CRDS), "ScaledObject", "campus-detector")["spec"]["triggers"][0]
-    assert trigger["metadata"]["consumerGroup"] == "logwarden-campus"
+    assert trigger["metadata"]["consumerGroup"] == "logwarden-netops/campus"
 
 
 def test_a_user_of_kafka_may_use_the_groups_of_its_own_pipeline_only() -> None:
     user = next(child for child in children_of(FULL, available=ALL_CRDS) if child["kind"] == "KafkaUser")
     groups = [one["resource"] for one in user["spec"]["authorization"]["acls"] if one["resource"]["type"] == "group"]
     assert [(one["name"], one["patternType"]) for one in groups] == [
-        ("logwarden-campus", "literal"),
-        ("logwarden-campus-deadletters", "literal"),
+        ("logwarden-netops/campus", "literal"),
+        ("logwarden-netops/campus-deadletters", "literal"),
     ]
 
 

@@ -337,7 +337,7 @@ def test_a_user_of_kafka_is_made_with_the_rights_it_needs_and_goes_with_the_pipe
     assert password == {"name": "kafka-login", "key": "password"}
     rights = {(one["resource"]["type"], one["resource"].get("name")) for one in user["spec"]["authorization"]["acls"]}
     assert ("transactionalId", f"logwarden-{namespace}/campus/") in rights
-    assert ("group", "logwarden-campus") in rights
+    assert ("group", f"logwarden-{namespace}/campus") in rights
     eventually(lambda: len(topics(server, kafka_namespace)) == 3, "three topics", operator)
     for topic in topics(server, kafka_namespace):
         ready(server, kafka_namespace, "kafkatopic", topic)

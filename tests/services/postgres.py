@@ -71,6 +71,12 @@ class Server:
             time.sleep(0.1)
 
     @property
+    def pid(self) -> int:
+        """The running server; its other processes are its children."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def log(self) -> str:
         """The end of what the server has said."""
         return (self._folder / "log").read_text(errors="replace")[-2000:]

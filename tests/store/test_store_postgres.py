@@ -74,6 +74,8 @@ def test_a_store_with_the_first_tables_is_brought_up_to_date_and_searched(url: s
         for statement in (
             "DROP INDEX anomalies_by_words",
             "DROP INDEX anomalies_by_beginning",
+            "DROP INDEX anomalies_by_score",
+            "DROP TABLE rollups",
             "ALTER TABLE anomalies DROP COLUMN words",
         ):
             connection.exec_driver_sql(statement)

@@ -122,6 +122,29 @@ def test_search_finds_the_same_however_many_are_looked_at_first(
             assert store.anomalies(matching, limit=limit) == whole
 
 
+@pytest.mark.parametrize("first", [0, 3, 1_000_000])
+def test_counting_ends_where_it_is_told_to(store: Store, monkeypatch: pytest.MonkeyPatch, first: int) -> None:
+    monkeypatch.setattr(queries, "LOOKED_AT_FIRST", first)
+    for matching, number in (
+        (AnomalyFilter(), 111),
+        (AnomalyFilter(text="bgpd"), 111),
+        (AnomalyFilter(hosts=["r1"]), 110),
+        (AnomalyFilter(text="zebras"), 1),
+    ):
+        assert store.count(matching) == number
+        for most in (1, 2, 110, 500):
+            assert store.count(matching, most=most) == min(number, most)
+
+
+def test_a_number_before_a_dot_is_whole(place: str) -> None:
+    with Store.open(place) as store:
+        addresses = ("10.7.7.9", "10.7.77.9", "10.77.7.9")
+        found = [record(number, text=f"from {address} to r1") for number, address in enumerate(addresses)]
+        store.commit(Outcome(records=found), consumer="c", positions={})
+        assert ids(store, text="10.7.7.") == ["a00000000"]
+        assert ids(store, text="10.7.7") == ["a00000001", "a00000000"]
+
+
 @pytest.mark.parametrize(
     "text",
     ['"foo* -bar (', "NEAR(", "zebras AND lion", "NOT lion(", '"', "*", "^x", "col:y", "%_", "\x00x", "\udcff", "🦓"],

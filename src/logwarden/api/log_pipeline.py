@@ -479,8 +479,12 @@ class LogPipeline(Resource):
 
     @property
     def consumer_group(self) -> str:
-        """Consumer group of the detectors in Kafka."""
-        return f"logwarden-{self.name}"
+        """Consumer group of the detectors in Kafka; in a cluster, of this namespace's pipeline alone.
+
+        A slash is in no name of Kubernetes: two pipelines never have the same group.
+        """
+        namespace = self.metadata.namespace
+        return f"logwarden-{self.name}" if namespace is None else f"logwarden-{namespace}/{self.name}"
 
     def check_masking(self) -> None:
         """Refuse to trust that lines are masked at collection where this pipeline collects none.

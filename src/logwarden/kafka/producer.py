@@ -19,7 +19,7 @@ from logwarden.kafka import envelope
 from logwarden.kafka.clients import new_client
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
 from logwarden.kafka.settings import KafkaSettings
-from logwarden.sources.base import Clock, SystemClock
+from logwarden.sources.base import Clock, SystemClock, keep_promises
 
 _CONFIG = {
     "acks": "all",
@@ -96,7 +96,7 @@ class Producer:
 
     @property
     def crowded(self) -> bool:
-        """True while senders should slow down: Kafka is slow or away."""
+        """True while Kafka is slow or away."""
         return self._waiting_bytes >= self._limit
 
     @property
@@ -128,24 +128,9 @@ class Producer:
         reason: str = "",
         late: bool = False,
     ) -> None:
-        """Send lines; Kafka has them once :meth:`durable` says so.
+        """See :class:`logwarden.sources.listening.Intake`.
 
-        Parameters
-        ----------
-        listener
-            Name of the listener.
-        lines
-            Raw messages without line ends.
-        peers
-            Address of the sender, one for all or one for each line.
-        received
-            Receive times in Unix seconds; the clock's by default.
-        keys
-            What decides the partition, where that is not the peer: the device, when a relay sends for many.
-        reason
-            Why the lines cannot be taken apart; they then become dead letters.
-        late
-            See :class:`logwarden.events.Batch`.
+        ``received`` are receive times in Unix seconds, the clock's by default.
         """
         if not lines:
             return
@@ -167,10 +152,9 @@ class Producer:
             self._produce(value, key.encode("utf-8", "replace") or None, one)
 
     def durable(self) -> Future[None]:
-        """Return a future that is done when Kafka has acknowledged everything appended so far.
+        """See :class:`logwarden.sources.listening.Intake`: safe is what Kafka has acknowledged.
 
-        It fails with :class:`LogwardenError` when that cannot come: Kafka refuses a line for ever, or the producer
-        was closed.
+        It cannot come when Kafka refuses a line for ever, or the producer was closed.
         """
         promise: Future[None] = Future()
         with self._lock:
@@ -244,7 +228,7 @@ class Producer:
                 done.append(self._open.popleft())
                 self._waiting_bytes -= done[-1].size
         for each in done:
-            _keep(each.promises, each.refused)
+            keep_promises(each.promises, _refused(each.refused) if each.refused else None)
 
     # ------------------------------------------------------------------ the thread
 
@@ -277,14 +261,8 @@ class Producer:
             left = list(self._open)
             self._open.clear()
         for each in left:
-            _keep(each.promises, "the producer was closed")
+            keep_promises(each.promises, _refused("the producer was closed"))
 
 
-def _keep(promises: list[Future[None]], refused: str) -> None:
-    for promise in promises:
-        if not promise.set_running_or_notify_cancel():
-            continue
-        if refused:
-            promise.set_exception(KafkaUnusableError(f"Kafka did not take the lines: {refused}"))
-        else:
-            promise.set_result(None)
+def _refused(reason: str) -> KafkaUnusableError:
+    return KafkaUnusableError(f"Kafka did not take the lines: {reason}")

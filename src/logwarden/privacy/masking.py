@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import Final
 
 from logwarden.api.log_pipeline import PrivateKind
 from logwarden.privacy.credentials import hide_secrets
+from logwarden.privacy.names import replace_names
 from logwarden.privacy.pseudonyms import Pseudonyms
 from logwarden.text.sensitive import EMAIL, IPV6, MAC, is_email, is_ip, user_names
 
@@ -47,7 +48,8 @@ class Privacy:
             if ":" in text:
                 text = IPV6.sub(self._long_address, text)
             text = _IPV4.sub(lambda match: self._names.ip(match[0]), text)
-        return self._hide_users(text, users) if users else text
+        # Wherever they stand in the line that gave them away.
+        return replace_names(text, users, self._names.user) if users else text
 
     def line(self, line: bytes) -> bytes:
         """Return the bytes of a line without what is hidden; those that are not UTF-8 stay as they are."""
@@ -63,11 +65,5 @@ class Privacy:
         inner = ipaddress.IPv6Address(match[0]).ipv4_mapped
         return self._names.ip(match[0]) if inner is None else f"::ffff:{inner}"
 
-    def _users(self, text: str) -> list[str]:
-        found = {name for name in user_names(text) if name.lower() not in _NOBODY and not _NO_NAME.fullmatch(name)}
-        return sorted(found, key=lambda name: (-len(name), name))
-
-    def _hide_users(self, text: str, names: Iterable[str]) -> str:
-        """Replace names wherever they stand in the line that gave them away."""
-        pattern = "|".join(map(re.escape, names))
-        return re.sub(rf"(?<![\w-])(?:{pattern})(?![\w-])", lambda match: self._names.user(match[0]), text, flags=re.I)
+    def _users(self, text: str) -> set[str]:
+        return {name for name in user_names(text) if name.lower() not in _NOBODY and not _NO_NAME.fullmatch(name)}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from logwarden.errors import LogwardenError
 from logwarden.events import Batch
 from logwarden.outcome import RejectedLine
 
@@ -81,3 +84,14 @@ def to_text(line: bytes) -> str:
     if len(line) > MAX_LINE_BYTES:
         return line[:MAX_ENCODED_LINE].decode("utf-8", "surrogateescape")[: MAX_LINE_BYTES + 1]
     return line.decode("utf-8", "surrogateescape")
+
+
+def keep_promises(promises: Iterable[Future[None]], error: LogwardenError | None) -> None:
+    """Tell everybody who waits that their lines are safe, or why they are not."""
+    for promise in promises:
+        if not promise.set_running_or_notify_cancel():
+            continue
+        if error is None:
+            promise.set_result(None)
+        else:
+            promise.set_exception(error)

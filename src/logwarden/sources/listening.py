@@ -22,13 +22,17 @@ _log = logging.getLogger(__name__)
 
 
 class Intake(Protocol):
-    """Where listeners put messages; :class:`logwarden.sources.spool.Spool` is one."""
+    """Where listeners put messages: a spool on disk, or a producer to Kafka."""
 
     @property
-    def crowded(self) -> bool: ...
+    def crowded(self) -> bool:
+        """True while listeners should slow down."""
+        ...
 
     @property
-    def problem(self) -> str: ...
+    def problem(self) -> str:
+        """Why lines are not taken at the moment, in words; empty if they are."""
+        ...
 
     def append(
         self,
@@ -39,9 +43,32 @@ class Intake(Protocol):
         keys: Sequence[str] | None = None,
         reason: str = "",
         late: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Add lines; they are safe from a crash once :meth:`durable` says so.
 
-    def durable(self) -> Future[None]: ...
+        Parameters
+        ----------
+        listener
+            Name of the listener.
+        lines
+            Raw messages without line ends.
+        peers
+            Address of the sender, one for all or one for each line.
+        keys
+            What decides the partition, where that is not the peer: the device, when a relay sends for many.
+        reason
+            Why the lines cannot be taken apart; they are then kept as malformed, and not judged.
+        late
+            See :class:`logwarden.events.Batch`.
+        """
+        ...
+
+    def durable(self) -> Future[None]:
+        """Return a future that is done when everything appended so far is safe.
+
+        It fails with :class:`logwarden.errors.LogwardenError` when that cannot come.
+        """
+        ...
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 from logwarden.errors import LogwardenError
-from logwarden.sources.base import Clock, Item, SystemClock
+from logwarden.sources.base import Clock, Item, SystemClock, keep_promises
 from logwarden.sources.spool_format import (
     HEADER,
     MAX_BLOCK_LINES,
@@ -50,6 +50,7 @@ _BLOCK_BYTES = 4 * 1024 * 1024
 _LINE_COST = 100
 _RETRY_SECONDS = 1.0
 _RETAIN_SECONDS = 1.0
+_NOT_WRITTEN = "the lines could not be written to disk"
 _log = logging.getLogger(__name__)
 
 
@@ -172,7 +173,7 @@ class Spool:
 
     @property
     def crowded(self) -> bool:
-        """True while listeners should slow down: the disk is slow, full or failing, or the limit is reached."""
+        """True while the disk is slow, full or failing, or the limit is reached."""
         return self._full or bool(self._error) or self._waiting_bytes >= self._limits.waiting_bytes
 
     @property
@@ -196,26 +197,10 @@ class Spool:
         reason: str = "",
         late: bool = False,
     ) -> None:
-        """Add lines; they are readable and safe from a crash once :meth:`durable` says so.
+        """See :class:`logwarden.sources.listening.Intake`; ``keys`` mean nothing, as there is one partition.
 
-        Parameters
-        ----------
-        listener
-            Name of the listener.
-        lines
-            Raw messages without line ends.
-        peers
-            Address of the sender, one for all or one for each line.
-        received
-            Receive times in Unix seconds; the clock's by default.
-        shift
-            What a replay has added to ``received``, see :class:`logwarden.events.Batch`.
-        keys
-            Without meaning here, as there is one partition.
-        reason
-            Why the lines cannot be taken apart; they are then handed on as malformed.
-        late
-            See :class:`logwarden.events.Batch`.
+        ``received`` are receive times in Unix seconds, the clock's by default; ``shift`` is what a replay has added to
+        them, see :class:`logwarden.events.Batch`.
         """
         senders = [peers] * len(lines) if isinstance(peers, str) else peers
         if reason:
@@ -239,9 +224,9 @@ class Spool:
             self._changed.notify_all()
 
     def durable(self) -> Future[None]:
-        """Return a future that is done when everything appended so far is on disk.
+        """See :class:`logwarden.sources.listening.Intake`: safe is what is on disk.
 
-        It fails with :class:`LogwardenError` when that cannot come: the spool was closed, or its writer has stopped.
+        It cannot come when the spool was closed, or its writer has stopped.
         """
         promise: Future[None] = Future()
         with self._changed:
@@ -250,7 +235,7 @@ class Spool:
                 self._promises.append(promise)
                 self._changed.notify_all()
                 return promise
-        _keep_promises([promise], written=False)
+        keep_promises([promise], LogwardenError(_NOT_WRITTEN))
         return promise
 
     def consumed(self, block: int) -> None:
@@ -340,7 +325,7 @@ class Spool:
             with self._changed:
                 self._promises[:0] = promises  # whoever waits is told after the reason is known, see _die
             raise
-        _keep_promises(promises, written)
+        keep_promises(promises, None if written else LogwardenError(_NOT_WRITTEN))
         self._retain_if_due()
         return not last_round
 
@@ -351,7 +336,7 @@ class Spool:
             self._error = f"{type(error).__name__}: {error}"
             promises, self._promises = self._promises, []
             self._changed.notify_all()
-        _keep_promises(promises, written=False)
+        keep_promises(promises, LogwardenError(_NOT_WRITTEN))
 
     def _write_until_done(self, drafts: list[Draft]) -> bool:
         """Write ``drafts``, again and again if the disk refuses; False if the spool is closed before that."""
@@ -637,16 +622,6 @@ def _segments(folder: Path) -> list[_Segment]:
 
 def _count_key(kind: Kind, listener: str) -> str:
     return listener + {Kind.END: "/end", Kind.MALFORMED: "/malformed"}.get(kind, "")
-
-
-def _keep_promises(promises: list[Future[None]], written: bool) -> None:
-    for promise in promises:
-        if not promise.set_running_or_notify_cancel():
-            continue
-        if written:
-            promise.set_result(None)
-        else:
-            promise.set_exception(LogwardenError("the lines could not be written to disk"))
 
 
 def _write_all(file: BinaryIO, data: bytes) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Select, func, literal_column, select
 
 from logwarden.api.record import AnomalyRecord, Case, Severity
 from logwarden.outcome import ACTIVITY_SECONDS
+from logwarden.store import rollups
 from logwarden.store.encoding import from_micros, read_record, to_micros
 from logwarden.store.search import contains
 from logwarden.store.tables import activity as activity_table
@@ -18,6 +20,7 @@ from logwarden.store.tables import anomalies as anomalies_table
 from logwarden.store.tables import cases as cases_table
 from logwarden.store.tables import consumers, counters, pipelines, positions
 from logwarden.store.tables import rejected as rejected_table
+from logwarden.store.tables import rollups as rollups_table
 from logwarden.store.values import (
     ActivityPoint,
     AnomalyCount,
@@ -53,22 +56,24 @@ LOOKED_AT_FIRST = 5_000
 
 def anomalies(connection: Connection, matching: AnomalyFilter, limit: int) -> list[AnomalyRecord]:
     """Return matching anomalies, newest first."""
-    if matching.text.strip():
-        # What a person looks for is mostly common and new, or rare: looking through the newest first answers the one
-        # without sorting all that match, and costs the other little.
-        since = _newest(connection, matching)
-        if since is not None:
-            found = _numbers(connection, replace(matching, start=since), limit, rows=_rows_since(connection, since))
-            if len(found) >= limit:
-                return _records(connection, found)
+    # What a person looks for is mostly common and new, or rare: looking through the newest first answers the one
+    # without sorting all that match, and costs the other little.
+    since = _newest(connection, matching)
+    if since is not None:
+        found = _numbers(connection, replace(matching, start=since), limit, rows=_rows_since(connection, since))
+        if len(found) >= limit:
+            return _records(connection, found)
     # Sorting numbers only, and reading whole records for those that are listed, keeps a wide search fast.
     return _records(connection, _numbers(connection, matching, limit))
 
 
 def _newest(connection: Connection, matching: AnomalyFilter) -> datetime | None:
-    """Return when the newest of those began that match but for their words; None if there are only a few."""
+    """Return since when the newest in the wanted time began; None if there are only a few, or no other condition."""
     start = anomalies_table.c.start
-    query = _filtered(select(start), connection, replace(matching, text=""))
+    at_any = AnomalyFilter(start=matching.start, end=matching.end)
+    if matching == at_any:
+        return None
+    query = _filtered(select(start), connection, at_any)
     oldest = connection.scalar(
         query.order_by(start.desc(), anomalies_table.c.id.desc()).offset(LOOKED_AT_FIRST).limit(1)
     )
@@ -76,7 +81,12 @@ def _newest(connection: Connection, matching: AnomalyFilter) -> datetime | None:
 
 
 def _rows_since(connection: Connection, since: datetime) -> tuple[int, int] | None:
-    """Return the least and the greatest row number since a time; rows are mostly written in the order of time."""
+    """Return the least and the greatest row number since a time: rows are mostly written in the order of time.
+
+    Only SQLite looks through its words in the order of these numbers.
+    """
+    if connection.dialect.name != "sqlite":
+        return None
     number = anomalies_table.c.number
     query = select(func.min(number), func.max(number)).where(anomalies_table.c.start >= to_micros(since))
     least, greatest = connection.execute(query).one()
@@ -99,10 +109,21 @@ def _records(connection: Connection, numbers: list[int]) -> list[AnomalyRecord]:
     return [read_record(row) for row in connection.execute(query)]
 
 
-def count(connection: Connection, matching: AnomalyFilter) -> int:
-    """Return the number of matching anomalies."""
-    query = _filtered(select(func.count()).select_from(anomalies_table), connection, matching)
-    return int(connection.scalar(query) or 0)
+def count(connection: Connection, matching: AnomalyFilter, most: int | None) -> int:
+    """Return the number of matching anomalies; counting ends at ``most``."""
+    since = _newest(connection, matching) if most is not None else None
+    if since is not None:
+        new = replace(matching, start=since)
+        if (found := _count(connection, new, most, rows=_rows_since(connection, since))) == most:
+            return found
+    return _count(connection, matching, most)
+
+
+def _count(
+    connection: Connection, matching: AnomalyFilter, most: int | None, *, rows: tuple[int, int] | None = None
+) -> int:
+    query = _filtered(select(literal_column("1")).select_from(anomalies_table), connection, matching, rows=rows)
+    return int(connection.scalar(select(func.count()).select_from(query.limit(most).subquery())) or 0)
 
 
 def _filtered(
@@ -171,9 +192,24 @@ def activity(
     table = activity_table.c
     seconds = max(1, -(-bucket_seconds // ACTIVITY_SECONDS)) * ACTIVITY_SECONDS
     bucket = (table.start // seconds * seconds).label("bucket")
-    query = select(bucket, func.sum(table.lines).label("lines"))
-    query = query.where(*_within(table.start, start, end, unit=1_000_000)).group_by(bucket).order_by(bucket)
-    return [ActivityPoint(datetime.fromtimestamp(row.bucket, UTC), int(row.lines)) for row in connection.execute(query)]
+    found: Counter[int] = Counter()
+    whole, rest = _cut_into(start, end, seconds)
+    for first, last in rest:
+        query = select(bucket, func.sum(table.lines).label("lines")).group_by(bucket)
+        for row in connection.execute(query.where(*_within(table.start, first, last, unit=1_000_000))):
+            found[row.bucket] += int(row.lines)
+    if whole is not None:
+        by = rollups_table.c.start // seconds * seconds
+        for at, _, lines in rollups.sums(connection, rollups.FIVE_MINUTES, whole, by, rollups.LINES):
+            found[at] += lines
+    return [ActivityPoint(datetime.fromtimestamp(at, UTC), found[at]) for at in sorted(found)]
+
+
+def _cut_into(start: datetime | None, end: datetime | None, seconds: int) -> rollups.Pieces:
+    """Cut a time of which there shall be sums over so many seconds."""
+    if seconds % rollups.FIVE_MINUTES:
+        return rollups.Pieces(None, [(start, end)])
+    return rollups.cut(start, end, rollups.FIVE_MINUTES)
 
 
 def anomaly_counts(
@@ -181,40 +217,55 @@ def anomaly_counts(
 ) -> list[AnomalyCount]:
     """Return anomalies per interval and severity, oldest first."""
     table = anomalies_table.c
-    micros = max(1, bucket_seconds) * 1_000_000
-    bucket = (table.start // micros * micros).label("bucket")
-    query = select(bucket, table.severity, func.count().label("anomalies"))
-    query = query.where(*_within(table.start, start, end)).group_by(bucket, table.severity)
-    query = query.order_by(bucket, table.severity)
+    seconds = max(1, bucket_seconds)
+    bucket = (table.start // (seconds * 1_000_000) * seconds).label("bucket")
+    found: Counter[tuple[int, str]] = Counter()
+    whole, rest = _cut_into(start, end, seconds)
+    for first, last in rest:
+        query = select(bucket, table.severity, func.count().label("anomalies")).group_by(bucket, table.severity)
+        for row in connection.execute(query.where(*_within(table.start, first, last))):
+            found[row.bucket, row.severity] += row.anomalies
+    if whole is not None:
+        by = rollups_table.c.start // seconds * seconds
+        for at, severity, anomalies in rollups.sums(connection, rollups.FIVE_MINUTES, whole, by, *_SEVERITIES):
+            found[at, severity] += anomalies
     return [
-        AnomalyCount(from_micros(row.bucket), Severity(row.severity), row.anomalies)
-        for row in connection.execute(query)
+        AnomalyCount(datetime.fromtimestamp(at, UTC), Severity(severity), found[at, severity])
+        for at, severity in sorted(found)
     ]
 
 
 def top_hosts(connection: Connection, start: datetime | None, end: datetime | None, limit: int) -> list[HostSummary]:
     """Return the hosts with most anomalies, then those with most lines."""
-    lines = _lines_by_host(connection, start, end)
-    counts: dict[str, dict[str, int]] = defaultdict(dict)
-    table = anomalies_table.c
-    query = select(table.host, table.severity, func.count().label("anomalies"))
-    query = query.where(*_within(table.start, start, end)).group_by(table.host, table.severity)
-    for row in connection.execute(query):
-        counts[row.host][row.severity] = row.anomalies
-    summaries = [_summary(host, counts.get(host, {}), lines.get(host, 0)) for host in lines.keys() | counts.keys()]
+    found: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    whole, rest = rollups.cut(start, end, rollups.SIX_HOURS)
+    for first, last in rest:
+        for host, kind, value in _by_host(connection, first, last):
+            found[host][kind] += value
+    if whole is not None:
+        kinds = (rollups.LINES, *_SEVERITIES)
+        for host, kind, value in rollups.sums(connection, rollups.SIX_HOURS, whole, rollups_table.c.host, *kinds):
+            found[host][kind] += value
+    summaries = [_summary(host, counts) for host, counts in found.items()]
     return sorted(summaries, key=lambda item: (-item.anomalies, -item.lines, item.host))[:limit]
 
 
-def _lines_by_host(connection: Connection, start: datetime | None, end: datetime | None) -> dict[str, int]:
-    table = activity_table.c
-    query = select(table.host, func.sum(table.lines).label("lines")).group_by(table.host)
-    query = query.where(*_within(table.start, start, end, unit=1_000_000))
-    return {row.host: int(row.lines) for row in connection.execute(query)}
+def _by_host(connection: Connection, start: datetime | None, end: datetime | None) -> Iterator[tuple[str, str, int]]:
+    """Yield (host, kind, sum) as :func:`rollups.sums` does, of any time."""
+    lines = select(activity_table.c.host, func.sum(activity_table.c.lines).label("value"))
+    lines = lines.where(*_within(activity_table.c.start, start, end, unit=1_000_000))
+    for row in connection.execute(lines.group_by(activity_table.c.host)):
+        yield row.host, rollups.LINES, int(row.value)
+    table = anomalies_table.c
+    counts = select(table.host, table.severity, func.count().label("value")).where(*_within(table.start, start, end))
+    for row in connection.execute(counts.group_by(table.host, table.severity)):
+        yield row.host, row.severity, row.value
 
 
-def _summary(host: str, counts: dict[str, int], lines: int) -> HostSummary:
-    worst = max((Severity(name) for name in counts), key=_SEVERITIES.index, default=None)
-    return HostSummary(host, sum(counts.values()), lines, worst)
+def _summary(host: str, counts: Counter[str]) -> HostSummary:
+    severities = [severity for severity in _SEVERITIES if counts[severity]]
+    anomalies = sum(counts[severity] for severity in severities)
+    return HostSummary(host, anomalies, counts[rollups.LINES], severities[-1] if severities else None)
 
 
 def newest_hosts(connection: Connection, start: datetime | None, limit: int) -> list[NewHost]:
@@ -261,11 +312,10 @@ def totals(connection: Connection) -> Totals:
     """Return what the store holds."""
     counted = _counters(connection)
     first, last = _bounds(connection)
-    sizes = [
-        connection.scalar(select(func.count()).select_from(table))
-        for table in (anomalies_table, cases_table, rejected_table)
-    ]
-    found, grouped, refused = (int(size or 0) for size in sizes)
+    sizes = [connection.scalar(select(func.count()).select_from(table)) for table in (cases_table, rejected_table)]
+    grouped, refused = (int(size or 0) for size in sizes)
+    sums = rollups.sums(connection, rollups.FIVE_MINUTES, (None, None), rollups_table.c.kind, *_SEVERITIES)
+    found = sum(value for _, _, value in sums)
     return Totals(counted.get("lines", 0), counted.get("units", 0), found, grouped, refused, first, last)
 
 

@@ -39,8 +39,9 @@ def _has_letters(word: str) -> bool:
 
 
 def _in_sqlite(words: list[str], rows: tuple[int, int] | None) -> ColumnElement[bool]:
-    # In quotation marks nothing is an operator of the query language of FTS5; a mark itself is doubled.
-    query = " ".join('"' + word.replace('"', '""') + '"*' for word in words)
+    # In quotation marks nothing is an operator of the query language of FTS5; a mark itself is doubled. Where a sign
+    # follows, the last word is whole: looking for its beginnings too would read all that begin alike.
+    query = " ".join('"' + word.replace('"', '""') + '"' + "*" * word[-1].isalnum() for word in words)
     found = select(_INDEX.c.rowid).where(literal_column("anomaly_text").op("MATCH")(query))
     return anomalies.c.number.in_(found if rows is None else found.where(_INDEX.c.rowid.between(*rows)))
 

@@ -177,10 +177,10 @@ class Store:
         with self._reading() as connection:
             return queries.anomalies(connection, matching or AnomalyFilter(), limit)
 
-    def count(self, matching: AnomalyFilter | None = None) -> int:
-        """Return the number of anomalies that match."""
+    def count(self, matching: AnomalyFilter | None = None, *, most: int | None = None) -> int:
+        """Return the number of anomalies that match, or ``most`` if there are more: counting millions takes seconds."""
         with self._reading() as connection:
-            return queries.count(connection, matching or AnomalyFilter())
+            return queries.count(connection, matching or AnomalyFilter(), most)
 
     def anomaly(self, anomaly_id: str) -> AnomalyRecord | None:
         """Return one anomaly."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Double,
     Index,
     Integer,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 # SQLite counts rows by itself only in a column of type INTEGER.
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
@@ -49,12 +51,13 @@ anomalies = Table(
     Column("explanation_backend", String),
     Column("explanation_faithful", Boolean),
     Column("feedback", String),
-    Index("anomalies_by_start", "start", "id"),
+    # A record is some kilobytes long: what is on a page, and how many match, is answered from an index alone.
+    Index("anomalies_by_start", "start", "id", "host", "severity", "app", "score"),
+    Index("anomalies_by_host", "host", "start", "id", "severity", "app", "score"),
+    Index("anomalies_by_severity", "severity", "start", "id", "host", "app", "score"),
+    Index("anomalies_by_app", "app", "start", "id", "host", "severity", "score"),
+    Index("anomalies_by_score", "score", "start", "id", "host", "severity", "app"),
     Index("anomalies_by_case", "case_id"),
-    # A record is some kilobytes long: counts and choices for filters are answered from an index alone.
-    Index("anomalies_by_host", "host", "start", "severity"),
-    Index("anomalies_by_severity", "severity", "start"),
-    Index("anomalies_by_app", "app"),
     Index("anomalies_by_recorded", "recorded"),
 )
 
@@ -93,6 +96,16 @@ activity = Table(
     Column("recorded", BigInteger, nullable=False),
 )
 
+rollups = Table(
+    "rollups",
+    metadata,
+    Column("seconds", BigInteger, primary_key=True, autoincrement=False),
+    Column("start", BigInteger, primary_key=True, autoincrement=False, comment="Unix seconds"),
+    Column("host", String, primary_key=True, comment="Empty: all"),
+    Column("kind", String, primary_key=True, comment="A severity, or lines"),
+    Column("value", BigInteger, nullable=False),
+)
+
 counters = Table(
     "counters",
     metadata,
@@ -122,3 +135,8 @@ pipelines = Table(
     Column("updated", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
 )
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT that understands ON CONFLICT; both databases spell it the same way."""
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)

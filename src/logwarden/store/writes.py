@@ -5,18 +5,29 @@ Rows are written in the order of their keys, table after table, so that two writ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, case, delete, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Table, case, delete, select, update
 
 from logwarden.api.record import Explanation, Verdict
 from logwarden.outcome import Outcome, RejectedLine
+from logwarden.store import rollups
 from logwarden.store.encoding import case_row, now_micros, record_row, storable, to_micros
 from logwarden.store.errors import CheckpointMovedError
-from logwarden.store.tables import activity, anomalies, cases, consumers, counters, pipelines, positions, rejected
+from logwarden.store.tables import (
+    activity,
+    anomalies,
+    cases,
+    consumers,
+    counters,
+    insert,
+    pipelines,
+    positions,
+    rejected,
+)
 from logwarden.store.values import PipelineStatus
 
 _FORGET_MICROS = 3_600_000_000
@@ -26,17 +37,14 @@ _EXPLANATION = ("explanation", "explanation_backend", "explanation_faithful")
 _KEPT = ("id", "detected", "recorded", "feedback", *_EXPLANATION)
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """Return an INSERT that understands ON CONFLICT; both databases spell it the same way."""
-    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
 def write_outcome(connection: Connection, outcome: Outcome, counts: Mapping[str, int]) -> None:
     """Write records, cases, rejected lines, activity and counters, ``counts`` among them."""
     recorded = now_micros()
+    sums: Counter[rollups.Key] = Counter()
     if outcome.records:
-        rows = [record_row(record, recorded) for record in outcome.records]
-        _upsert_records(connection, sorted(rows, key=itemgetter("id")))
+        rows = sorted((record_row(record, recorded) for record in outcome.records), key=itemgetter("id"))
+        sums.update(_of_new_records(connection, rows))
+        _upsert_records(connection, rows)
     if outcome.cases:
         # The last form of a case wins; one statement may not touch a row twice in PostgreSQL.
         latest = {item.id: case_row(item, recorded) for item in outcome.cases}
@@ -44,7 +52,8 @@ def write_outcome(connection: Connection, outcome: Outcome, counts: Mapping[str,
     if outcome.rejected:
         _insert_rejected(connection, outcome.rejected, recorded)
     if outcome.activity:
-        _add_activity(connection, outcome, recorded)
+        sums.update(_add_activity(connection, outcome, recorded))
+    rollups.add(connection, sums)
     own = {"lines": outcome.lines, "units": outcome.units, "changes": int(_changes(outcome))}
     _count(connection, {**counts, **own})
 
@@ -53,8 +62,24 @@ def _changes(outcome: Outcome) -> bool:
     return bool(outcome.records or outcome.cases or outcome.rejected or outcome.lines or outcome.units)
 
 
+def _of_new_records(connection: Connection, rows: Sequence[dict[str, Any]]) -> Counter[rollups.Key]:
+    """Return what these records add to the rollups: those that are there already were added before."""
+    changes: Counter[rollups.Key] = Counter()
+    there = select(anomalies.c.start, anomalies.c.host, anomalies.c.severity)
+    by_id = {row["id"]: row for row in rows}
+    there = there.where(anomalies.c.id.in_(by_id))
+    changes.subtract(key for row in connection.execute(there) for key in of_anomaly(*row))
+    changes.update(key for row in by_id.values() for key in of_anomaly(row["start"], row["host"], row["severity"]))
+    return changes
+
+
+def of_anomaly(start: int, host: str, severity: str) -> tuple[rollups.Key, rollups.Key]:
+    """Return the rollups that count an anomaly, which began at ``start``, in microseconds."""
+    return rollups.keys(start // 1_000_000, host, severity)
+
+
 def _upsert_records(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-    statement = _insert(connection, anomalies)
+    statement = insert(connection, anomalies)
     new = statement.excluded
     values: dict[str, Any] = {
         column.name: new[column.name] for column in anomalies.c if column.name not in (*_KEPT, "number")
@@ -70,7 +95,7 @@ def _rank(backend: Any) -> Any:
 
 
 def _replace(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], *, key: tuple[str, ...]) -> None:
-    statement = _insert(connection, table)
+    statement = insert(connection, table)
     values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in key}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=values), list(rows))
 
@@ -88,10 +113,11 @@ def _insert_rejected(connection: Connection, lines: Iterable[RejectedLine], reco
         }
         for line in lines
     ]
-    connection.execute(_insert(connection, rejected).on_conflict_do_nothing(), rows)
+    connection.execute(insert(connection, rejected).on_conflict_do_nothing(), rows)
 
 
-def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> None:
+def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> Counter[rollups.Key]:
+    """Add lines of hosts; return what they add to the rollups."""
     lines: dict[tuple[int, str], int] = {}
     for item in outcome.activity:
         key = (item.start, item.host)
@@ -100,16 +126,21 @@ def _add_activity(connection: Connection, outcome: Outcome, recorded: int) -> No
         {"start": start, "host": storable(host), "lines": count, "recorded": recorded}
         for (start, host), count in sorted(lines.items())
     ]
-    statement = _insert(connection, activity)
+    statement = insert(connection, activity)
     values = {"lines": activity.c.lines + statement.excluded.lines, "recorded": statement.excluded.recorded}
     connection.execute(statement.on_conflict_do_update(index_elements=["start", "host"], set_=values), rows)
+    changes: Counter[rollups.Key] = Counter()
+    for (start, host), count in lines.items():
+        for rollup in rollups.keys(start, storable(host), rollups.LINES):
+            changes[rollup] += count
+    return changes
 
 
 def _count(connection: Connection, increments: Mapping[str, int]) -> None:
     rows = [{"name": name, "value": value} for name, value in sorted(increments.items()) if value]
     if not rows:
         return
-    statement = _insert(connection, counters)
+    statement = insert(connection, counters)
     values = {"value": counters.c.value + statement.excluded.value}
     connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_=values), rows)
 
@@ -118,7 +149,7 @@ def claim_positions(connection: Connection, consumer: str, expected: Mapping[str
     """Make sure that nobody else has moved the positions, nor does until the transaction ends."""
     for stream, position in expected.items():
         row = {"consumer": consumer, "stream": storable(stream), "next": position}
-        connection.execute(_insert(connection, positions).on_conflict_do_nothing(), row)
+        connection.execute(insert(connection, positions).on_conflict_do_nothing(), row)
         same = (positions.c[name] == value for name, value in row.items())
         if connection.execute(update(positions).where(*same).values(next=position)).rowcount != 1:
             raise CheckpointMovedError(f"another process has taken over {stream} as {consumer}")

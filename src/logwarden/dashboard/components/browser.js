@@ -328,7 +328,8 @@ class Browser {
 
   drawHead() {
     const data = this.data;
-    const shown = data.total > data.rows.length ? `newest ${data.rows.length.toLocaleString("en")} of ` : "";
+    const of = data.uncounted ? "of more than" : "of";
+    const shown = data.total > data.rows.length ? `newest ${data.rows.length.toLocaleString("en")} ${of} ` : "";
     this.listHead.replaceChildren(
       element("span", {}, shown, element("b", {}, plural(data.total, "anomaly")), data.case ? ` in case “${data.case}”` : ""),
       element("span", { class: "grow" }),

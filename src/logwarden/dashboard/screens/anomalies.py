@@ -121,12 +121,13 @@ def _lead(store: Store, case_id: str) -> str:
 def _browser_data(store: Store, choices: Choices, selected: str, case_id: str | None, limit: int) -> dict[str, Any]:
     matching = choices.to_filter(store, case_id)
     records = store.anomalies(matching, limit=limit)
-    total = store.count(matching)
+    total = store.count(matching, most=MOST_ROWS + 1)
     case = store.case(case_id) if case_id else None
     detail = _detail(store, selected) if selected else None
     return {
         "rows": [views.row(record) for record in records],
-        "total": total,
+        "total": min(total, MOST_ROWS),
+        "uncounted": total > MOST_ROWS,
         "more": len(records) < min(total, MOST_ROWS),
         "view": repr((choices, case_id)),
         "case": case.title if case else case_id,

@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 
 
 def upgrade(connection: Connection) -> None:
