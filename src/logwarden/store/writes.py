@@ -42,9 +42,7 @@ def write_outcome(connection: Connection, outcome: Outcome, counts: Mapping[str,
     recorded = now_micros()
     sums: Counter[rollups.Key] = Counter()
     if outcome.records:
-        rows = sorted((record_row(record, recorded) for record in outcome.records), key=itemgetter("id"))
-        sums.update(_of_new_records(connection, rows))
-        _upsert_records(connection, rows)
+        sums.update(_upsert_records(connection, [record_row(record, recorded) for record in outcome.records]))
     if outcome.cases:
         # The last form of a case wins; one statement may not touch a row twice in PostgreSQL.
         latest = {item.id: case_row(item, recorded) for item in outcome.cases}
@@ -62,23 +60,27 @@ def _changes(outcome: Outcome) -> bool:
     return bool(outcome.records or outcome.cases or outcome.rejected or outcome.lines or outcome.units)
 
 
-def _of_new_records(connection: Connection, rows: Sequence[dict[str, Any]]) -> Counter[rollups.Key]:
-    """Return what these records add to the rollups: those that are there already were added before."""
-    changes: Counter[rollups.Key] = Counter()
-    there = select(anomalies.c.start, anomalies.c.host, anomalies.c.severity)
-    by_id = {row["id"]: row for row in rows}
-    there = there.where(anomalies.c.id.in_(by_id))
-    changes.subtract(key for row in connection.execute(there) for key in of_anomaly(*row))
-    changes.update(key for row in by_id.values() for key in of_anomaly(row["start"], row["host"], row["severity"]))
-    return changes
-
-
 def of_anomaly(start: int, host: str, severity: str) -> tuple[rollups.Key, rollups.Key]:
     """Return the rollups that count an anomaly, which began at ``start``, in microseconds."""
     return rollups.keys(start // 1_000_000, host, severity)
 
 
-def _upsert_records(connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
+def _upsert_records(connection: Connection, rows: Iterable[dict[str, Any]]) -> Counter[rollups.Key]:
+    """Add records, or bring those up to date that are there; return what that adds to the rollups."""
+    by_id = {row["id"]: row for row in sorted(rows, key=itemgetter("id"))}
+    # Only the insert itself tells for sure that a record is new: another process may be writing it as well.
+    statement = insert(connection, anomalies).on_conflict_do_nothing(index_elements=["id"]).returning(anomalies.c.id)
+    there = by_id.keys() - set(connection.execute(statement, list(by_id.values())).scalars())
+    changes = Counter(key for row in by_id.values() for key in of_anomaly(row["start"], row["host"], row["severity"]))
+    if there:
+        known = select(anomalies.c.start, anomalies.c.host, anomalies.c.severity).where(anomalies.c.id.in_(there))
+        for row in connection.execute(known.order_by(anomalies.c.id).with_for_update()):
+            changes.subtract(of_anomaly(*row))
+        _update_records(connection, [row for key, row in by_id.items() if key in there])
+    return changes
+
+
+def _update_records(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
     statement = insert(connection, anomalies)
     new = statement.excluded
     values: dict[str, Any] = {
@@ -87,7 +89,7 @@ def _upsert_records(connection: Connection, rows: Iterable[dict[str, Any]]) -> N
     better = _rank(new.explanation_backend) > _rank(anomalies.c.explanation_backend)
     for name in _EXPLANATION:
         values[name] = case((better, new[name]), else_=anomalies.c[name])
-    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values), list(rows))
+    connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=values), rows)
 
 
 def _rank(backend: Any) -> Any:
