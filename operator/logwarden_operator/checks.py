@@ -65,10 +65,8 @@ def _check_storage(model: AnomalyModel) -> None:
 
 
 def _check_dataset(field: str, dataset: DatasetSpec) -> None:
-    if dataset.uri is None:
-        raise InvalidSpecError(
-            f"{field}.topic: a cluster cannot train from a topic yet: name a claim in uri, pvc://CLAIM"
-        )
+    if dataset.uri is None:  # a topic
+        return
     scheme, separator, _ = dataset.uri.partition("://")
     if separator and scheme not in ("pvc", "file"):
         raise InvalidSpecError(f"{field}.uri: found '{dataset.uri}': in a cluster it is pvc:// or file://")
