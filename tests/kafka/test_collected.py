@@ -272,7 +272,7 @@ def test_one_machine_trains_on_what_its_pipeline_collected(broker: Broker, tmp_p
     (manifest,) = (tmp_path / "data" / "models").rglob("manifest.json")
     (data,) = json.loads(manifest.read_text())["data"]
     assert (data["uri"], data["format"]) == (f"kafka://{broker.bootstrap_servers}/{name}", "topic")
-    assert not (tmp_path / "data" / "training" / "campus" / "collected").exists()
+    assert not (tmp_path / "data" / "training" / "campus" / ".logwarden-collected").exists()
 
 
 @pytest.mark.train

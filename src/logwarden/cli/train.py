@@ -28,7 +28,7 @@ logwarden train --data '/srv/logs/*.gz' --base google/flan-t5-small --name campu
 logwarden train --data lab --base scratch --out ./revisions
 """
 
-_COLLECTED = "collected"
+_COLLECTED = ".logwarden-collected"
 """Folder, in that of the checkpoints, for lines from Kafka."""
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
