@@ -190,8 +190,8 @@ def test_a_folder_with_other_files_is_not_discarded(log: Path, tmp_path: Path) -
             "spec.training.datasets[0].topic: no LogPipeline beside the model has mine in spec.detect.modelRef",
         ),
         (
-            ["training: {datasets: [{uri: 's3://logs/'}]}"],
-            "spec.training.datasets[0]: s3://logs/: s3:// cannot be read",
+            ["training: {datasets: [{uri: 'gs://logs/'}]}"],
+            "spec.training.datasets[0]: gs://logs/: gs:// cannot be read",
         ),
         (
             ["training: {datasets: [{uri: LOG}, {uri: LOG, format: bgl}]}"],

@@ -166,6 +166,18 @@ def test_a_training_from_topics_finds_them_and_may_read_them() -> None:
     assert {*asked, "pseudonyms"} == set(sources.values())
 
 
+def test_a_training_from_object_storage_gets_the_credentials_of_the_storage() -> None:
+    text = SCHEDULED.replace("pvc://history/2026/10", "s3://logs/2026/10/").replace(
+        "  training:\n", "  storage: {credentialsSecretRef: {name: s3-login}}\n  training:\n"
+    )
+    children = children_of(text)
+    config = documents(find(children, "ConfigMap", "wan-training"))["AnomalyModel"]
+    assert config["spec"]["training"]["datasets"] == [{"uri": "s3://logs/2026/10/"}]
+    job = next(child for child in children if child["kind"] == "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "s3-login"}} in container["envFrom"]
+
+
 def test_a_training_from_files_gets_no_secrets_of_kafka() -> None:
     job = next(child for child in children_of(FULL) if child["kind"] == "Job")
     assert "--secrets" not in job["spec"]["template"]["spec"]["containers"][0]["command"]

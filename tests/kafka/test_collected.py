@@ -217,7 +217,7 @@ def test_a_training_that_was_killed_goes_on_with_the_same_lines(broker: Broker, 
     write(broker, "again", numbered(50))
     with kept_until_done(folder):
         second = load()
-        assert said[-1].startswith(f"going on with what was read from {broker.bootstrap_servers}/again at ")
+        assert said[-1].startswith(f"going on with what was fetched from {broker.bootstrap_servers}/again at ")
         assert [second.sha256()] == hashes
         assert len(texts(second)) == 300
     assert not folder.exists()
@@ -272,7 +272,7 @@ def test_one_machine_trains_on_what_its_pipeline_collected(broker: Broker, tmp_p
     (manifest,) = (tmp_path / "data" / "models").rglob("manifest.json")
     (data,) = json.loads(manifest.read_text())["data"]
     assert (data["uri"], data["format"]) == (f"kafka://{broker.bootstrap_servers}/{name}", "topic")
-    assert not (tmp_path / "data" / "training" / "campus" / ".logwarden-collected").exists()
+    assert not (tmp_path / "data" / "training" / "campus" / ".logwarden-data").exists()
 
 
 @pytest.mark.train

@@ -15,7 +15,7 @@ from logwarden.cli.running import MAX_PORT, BootstrapServersOption, SecretsOptio
 from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
-    from logwarden.api.anomaly_model import AnomalyModel, PromotionSpec
+    from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, PromotionSpec
     from logwarden.api.log_pipeline import LogPipeline
     from logwarden.datasets import Dataset
     from logwarden.training.plan import Parts, Plan
@@ -28,8 +28,8 @@ logwarden train --data '/srv/logs/*.gz' --base google/flan-t5-small --name campu
 logwarden train --data lab --base scratch --out ./revisions
 """
 
-_COLLECTED = ".logwarden-collected"
-"""Folder, in that of the checkpoints, for lines from Kafka."""
+_FETCHED = ".logwarden-data"
+"""Folder, in that of the checkpoints, for data from elsewhere."""
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
 _OWN_THRESHOLDS = ("auto", "F1", "Quantile")
@@ -58,7 +58,8 @@ def command(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Log file, glob or folder, or recordings of the lab; lab: those of the repository.", show_default="lab"
+            help="Log file, glob or folder, also s3://, or recordings of the lab; lab: those of the repository.",
+            show_default="lab",
         ),
     ] = None,
     data_format: Annotated[
@@ -157,7 +158,7 @@ def command(
     given = {option: value for option, value in options.items() if value is not None}
     kafka = _Kafka(bootstrap_servers, secrets)
     job = _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
-    with _progress_served(metrics_port), kept_until_done(job.plan.work / _COLLECTED):
+    with _progress_served(metrics_port), kept_until_done(job.plan.work / _FETCHED):
         revision = train(job.plan, job.read(), job.root, _say)
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
@@ -219,7 +220,7 @@ def _from_file(
     kafka: _Kafka,
 ) -> _Job:
     from logwarden.api.load import load_resources
-    from logwarden.datasets import load_collected
+    from logwarden.datasets import load_collected, load_dataset
     from logwarden.local.collected import raw_topics
     from logwarden.training.spec import parts_of, plan_of, storage_of
 
@@ -234,11 +235,16 @@ def _from_file(
     if model.spec.training.feedback.include:
         _tell_about_feedback()
 
-    def read_collected(last: str) -> Dataset:
-        topics = raw_topics(resources, model, kafka.secrets, kafka.bootstrap_servers)
-        return load_collected(topics, last, plan.work / _COLLECTED, _say)
+    fetched = plan.work / _FETCHED
 
-    return _Job(plan, partial(parts_of, model, where, read_collected), root, model.spec.promotion)
+    def load(dataset: DatasetSpec) -> Dataset:
+        if dataset.topic is not None:
+            topics = raw_topics(resources, model, kafka.secrets, kafka.bootstrap_servers)
+            return load_collected(topics, dataset.topic.last, fetched, _say)
+        assert dataset.uri is not None  # a rule of the contract
+        return load_dataset(dataset.uri, dataset.format, folder=fetched, say=_say)
+
+    return _Job(plan, partial(parts_of, model, where, load), root, model.spec.promotion)
 
 
 def _promotion_now(file: Path | None, job: _Job) -> PromotionSpec | None:
@@ -285,7 +291,8 @@ def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, st
     _check_packages(plan)
 
     def read() -> Parts:
-        return Parts([load_dataset(given.get("data", "lab"), given.get("format", DataFormat.AUTO).value)])
+        uri, data_format = given.get("data", "lab"), given.get("format", DataFormat.AUTO).value
+        return Parts([load_dataset(uri, data_format, folder=plan.work / _FETCHED, say=_say)])
 
     return _Job(plan, read, out or _registry(), None)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import shutil
 import time
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +19,7 @@ import numpy as np
 from logwarden.api.base import duration_seconds
 from logwarden.datasets.chronological import Span, Times, recordings, split_times
 from logwarden.datasets.dataset import Dataset
+from logwarden.datasets.kept import Say, fetch_once
 from logwarden.errors import InvalidInputError
 from logwarden.events import Batch
 from logwarden.kafka.envelope import Line, decode, decode_complete, encode
@@ -33,7 +31,6 @@ from logwarden.sources.base import Malformed
 from logwarden.sources.files import BATCH_LINES
 
 _log = logging.getLogger(__name__)
-_DONE = "topics.json"
 _LONGEST_URI = 1024
 _way = attrgetter("listener", "late")
 
@@ -82,24 +79,7 @@ class CollectedLines:
                 )
 
 
-@contextmanager
-def kept_until_done(folder: Path) -> Iterator[Path]:
-    """Keep what :func:`load_collected` reads in a folder until the block is through, or fails for a wrong input.
-
-    A training that is killed meanwhile finds the same lines when it is run again, and so goes on where it was.
-    """
-    try:
-        yield folder
-    except InvalidInputError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def load_collected(
-    topics: Sequence[RawTopic], last: str, folder: Path, say: Callable[[str], None] = _log.info
-) -> Dataset:
+def load_collected(topics: Sequence[RawTopic], last: str, folder: Path, say: Say = _log.info) -> Dataset:
     """Read what was written to raw topics in the time before now, up to where they end now, and divide it by time.
 
     Every partition is a stream, in the order in which a detector reads it. No consumer group is joined and nothing is
@@ -112,7 +92,7 @@ def load_collected(
     last
         How far back, a duration such as ``7d``, by the times of the messages.
     folder
-        For the files; see :func:`kept_until_done`.
+        For the files; see :func:`logwarden.datasets.kept_until_done`.
     say
         Is told how much was read.
 
@@ -125,10 +105,8 @@ def load_collected(
     """
     spool = folder / last
     places = [topic.place for topic in topics]
-    if (read := _read_before(spool, places)) is not None:
-        say(f"going on with what was read from {', '.join(places)} at {datetime.fromtimestamp(read, UTC):%F %T} UTC")
-    else:
-        _spool(topics, duration_seconds(last), spool, say)
+    since = time.time() - duration_seconds(last)
+    fetch_once(spool, places, lambda: _spool(topics, since, spool, say), say)
     files = {path: topic for topic, part in zip(topics, _parts(spool, topics), strict=True) for path in _files(part)}
     positions = {path: _positions(path) for path in files}
     name = f"the last {last} of topic {', '.join(places)}"
@@ -151,24 +129,12 @@ def load_collected(
 # ---------------------------------------------------------------------- from Kafka to files
 
 
-def _spool(topics: Sequence[RawTopic], seconds: int, spool: Path, say: Callable[[str], None]) -> None:
-    shutil.rmtree(spool, ignore_errors=True)
-    now = time.time()
+def _spool(topics: Sequence[RawTopic], since: float, spool: Path, say: Say) -> None:
     for topic, part in zip(topics, _parts(spool, topics), strict=True):
-        part.mkdir(parents=True)
-        lines, unreadable = _spool_topic(topic, now - seconds, part)
+        part.mkdir()
+        lines, unreadable = _spool_topic(topic, since, part)
         left_out = f", {unreadable} more that cannot be read are left out" if unreadable else ""
         say(f"{lines} lines from topic {topic.place}{left_out}")
-    (spool / _DONE).write_text(json.dumps({"read": now, "topics": [topic.place for topic in topics]}), encoding="utf-8")
-
-
-def _read_before(spool: Path, places: list[str]) -> float | None:
-    """Return when these topics were read by a run that was broken off later; None where none was."""
-    try:
-        done = json.loads((spool / _DONE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return float(done["read"]) if done["topics"] == places else None
 
 
 def _parts(spool: Path, topics: Sequence[RawTopic]) -> list[Path]:

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, LoraSpec, PromotionSpec, UnitSpec
-from logwarden.datasets import Dataset, load_dataset
+from logwarden.datasets import Dataset
 from logwarden.datasets.loading import local_path
 from logwarden.errors import InvalidInputError
 from logwarden.training.language.config import Lora, TrainingConfig
 from logwarden.training.plan import Parts, Plan, Threshold
 from logwarden.units import UnitConfig
 
-ReadCollected = Callable[[str], Dataset]
-"""Reads what the pipelines of a model have collected in the time that it is given, such as ``7d``."""
+Load = Callable[[DatasetSpec], Dataset]
+"""Reads a data set from wherever it is."""
 
 _ATTENTION = ("q", "k", "v", "o")
 """The attention projections of a T5, by name."""
@@ -64,8 +64,8 @@ def plan_of(model: AnomalyModel, work: Path, where: str, *, steps: int | None = 
     )
 
 
-def parts_of(model: AnomalyModel, where: str, read_collected: ReadCollected) -> Parts:
-    """Read the data sets of a model; topics with ``read_collected``.
+def parts_of(model: AnomalyModel, where: str, load: Load) -> Parts:
+    """Read the data sets of a model.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def parts_of(model: AnomalyModel, where: str, read_collected: ReadCollected) -> 
             f"{where}: spec.training.datasets: found none, and one is needed to train: add - uri: /var/log/syslog"
         )
     fields = [f"{where}: spec.training.datasets[{i}]" for i in range(len(datasets))]
-    parts = Parts([_dataset(one, field, read_collected) for one, field in zip(datasets, fields, strict=True)])
+    parts = Parts([_dataset(one, field, load) for one, field in zip(datasets, fields, strict=True)])
     if model.spec.training.mode == "Supervised" and not any(dataset.labelled for dataset in parts.datasets):
         raise InvalidInputError(
             f"{where}: spec.training.mode: Supervised needs labels, and none of the data sets has any: "
@@ -133,12 +133,9 @@ def _unit(unit: UnitSpec) -> UnitConfig:
             return UnitConfig.flow()
 
 
-def _dataset(dataset: DatasetSpec, field: str, read_collected: ReadCollected) -> Dataset:
+def _dataset(dataset: DatasetSpec, field: str, load: Load) -> Dataset:
     try:
-        if dataset.topic is not None:
-            return read_collected(dataset.topic.last)
-        assert dataset.uri is not None  # a rule of the contract
-        return load_dataset(dataset.uri, dataset.format)
+        return load(dataset)
     except InvalidInputError as error:
         named = f"{field}.topic" if dataset.topic is not None else field
         raise InvalidInputError(f"{named}: {error}") from error
