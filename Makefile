@@ -72,7 +72,7 @@ e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline
 
 .PHONY: test-unit
 test-unit: .venv/.dev ## Run the tests that need neither root, nor other programs, nor training libraries
-	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not cluster" --ignore tests/e2e $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not lab and not browser and not train and not kafka and not syslog and not postgres and not s3 and not cluster" --ignore tests/e2e $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## Check style, types, layers and generated files

@@ -90,6 +90,12 @@ def _postgres_lacks() -> str | None:
     return _modules_lack("psycopg") or postgres.obstacle()
 
 
+def _s3_lacks() -> str | None:
+    from tests.services import s3
+
+    return _modules_lack("s3fs") or s3.obstacle()
+
+
 def _cluster_lacks() -> str | None:
     if lack := _modules_lack("kopf"):
         return lack
@@ -116,6 +122,7 @@ SUITES: dict[str, Callable[[], str | None]] = {
     "kafka": _kafka_lacks,
     "syslog": _syslog_lacks,
     "postgres": _postgres_lacks,
+    "s3": _s3_lacks,
     "cluster": _cluster_lacks,
     "kind": _kind_lacks,
 }
@@ -133,6 +140,7 @@ _TOGETHER = {
     "kind": "kind",
     "browser": "",
     "train": "",
+    "s3": "",
 }
 
 

@@ -10,6 +10,9 @@ from logwarden_operator.children.pods import GPU, METRICS_PORT
 from logwarden_operator.ownership import Child
 from logwarden_operator.parsing import InvalidSpecError, parse
 
+_DATA_SCHEMES = ("pvc", "s3", "file")
+"""Where a training pod finds data."""
+
 
 def parse_model(raw: Child) -> AnomalyModel:
     """Return a model that the operator can train and serve.
@@ -65,13 +68,12 @@ def _check_storage(model: AnomalyModel) -> None:
 
 
 def _check_dataset(field: str, dataset: DatasetSpec) -> None:
-    if dataset.uri is None:
-        raise InvalidSpecError(
-            f"{field}.topic: a cluster cannot train from a topic yet: name a claim in uri, pvc://CLAIM"
-        )
+    if dataset.uri is None:  # a topic
+        return
     scheme, separator, _ = dataset.uri.partition("://")
-    if separator and scheme not in ("pvc", "file"):
-        raise InvalidSpecError(f"{field}.uri: found '{dataset.uri}': in a cluster it is pvc:// or file://")
+    if separator and scheme not in _DATA_SCHEMES:
+        allowed = ", ".join(f"{one}://" for one in _DATA_SCHEMES)
+        raise InvalidSpecError(f"{field}.uri: found '{dataset.uri}': in a cluster it is one of {allowed}")
 
 
 def _check_serving(model: AnomalyModel) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
-from logwarden_operator.checks import parse_model
+from logwarden.api.log_pipeline import LogPipeline
+from logwarden_operator.checks import kafka_of, parse_model, parse_pipeline
 from logwarden_operator.children import model_children
 from logwarden_operator.children.documents import dataset_claims
-from logwarden_operator.children.secrets import model_secrets
+from logwarden_operator.children.secrets import model_secrets, topic_secrets
 from logwarden_operator.children.training import training_hash
 from logwarden_operator.conditions import Condition, false, ready, true, unknown
 from logwarden_operator.environment import RECHECK_SECONDS, Environment, missing_in_words
-from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, MODEL_CHILDREN, POD
+from logwarden_operator.kinds import ANOMALY_MODEL, CLAIM, LOG_PIPELINE, MODEL_CHILDREN, POD
 from logwarden_operator.ownership import RETRAIN_ANNOTATION, ROLLBACK_ANNOTATION, Child, Key, Owner
 from logwarden_operator.parsing import InvalidSpecError, owner_of
 from logwarden_operator.reporting import is_paused, report, report_pause
@@ -28,6 +29,7 @@ from logwarden_operator.trainings import (
     record,
     trained_condition,
 )
+from logwarden_operator.usage import model_of, status_of
 
 _UNWATCHED = {"SecretMissing", "ClaimMissing", "ResultMissing"}
 
@@ -63,8 +65,9 @@ async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyM
     pointer = record(pointer, states, model.name, training_hash(model, pointer.requests))
     if heard := _heard(raw):
         observed, pointer = await _answer(env, owner, raw, model, pointer, observed, heard)
-    data = await _data_available(env, model, owner)
-    wanted = plan(model, pointer, states, data=data.holds)
+    pipelines, problem = await _collecting(env, model, owner)
+    data = problem or await _data_available(env, model, owner, pipelines)
+    wanted = plan(model, pointer, states, pipelines, data=data.holds)
     children = await bring_about(env.cluster, owner, model_children(model, context, wanted, pointer), observed)
     states = await _job_states(env, owner, children)
     reached = env.counts.trainings(Key(owner.kind, owner.namespace, owner.name))
@@ -132,8 +135,45 @@ def _asked(raw: Child, model: AnomalyModel, pointer: Pointer) -> Pointer:
     return pointer
 
 
-async def _data_available(env: Environment, model: AnomalyModel, owner: Owner) -> Condition:
-    if missing := await env.missing_secrets(model_secrets(model), owner.namespace):
+async def _collecting(
+    env: Environment, model: AnomalyModel, owner: Owner
+) -> tuple[list[LogPipeline], Condition | None]:
+    """Return the pipelines whose raw topics are data sets of a model, and what is wrong with them.
+
+    They are listed, not taken from what the watch told: a training that begins with some of them learns half of it.
+    """
+    datasets = enumerate(model.spec.training.datasets)
+    field = next((f"spec.training.datasets[{index}].topic" for index, one in datasets if one.topic is not None), None)
+    if field is None:
+        return [], None
+
+    def lacks(reason: str, message: str) -> Condition:
+        return false("DataAvailable", reason, f"{field}: {message}")
+
+    listed = await env.cluster.list(LOG_PIPELINE, owner.namespace)
+    using = [raw for raw in listed if model_of(raw) == owner.name and not raw["metadata"].get("deletionTimestamp")]
+    if not using:
+        return [], lacks("NoPipeline", f"no LogPipeline of namespace {owner.namespace} uses this model")
+    pipelines, problems = [], []
+    for raw in sorted(using, key=lambda raw: str(raw["metadata"]["name"])):
+        name = raw["metadata"]["name"]
+        try:
+            pipeline = parse_pipeline(raw)
+            kafka_of(pipeline)
+        except InvalidSpecError as error:
+            problems.append(lacks("PipelineInvalid", f"LogPipeline {name}: {error}"))
+            continue
+        pipelines.append(pipeline)
+        if status_of(raw, "TopicReady") != "True":
+            problems.append(lacks("TopicNotReady", f"the topic of LogPipeline {name} is not ready"))
+    return pipelines, next(iter(problems), None)
+
+
+async def _data_available(
+    env: Environment, model: AnomalyModel, owner: Owner, pipelines: list[LogPipeline]
+) -> Condition:
+    uses = [*model_secrets(model), *topic_secrets(pipelines)]
+    if missing := await env.missing_secrets(uses, owner.namespace):
         return false("DataAvailable", "SecretMissing", missing_in_words(missing, owner.namespace))
     for claim in dataset_claims(model):
         if not await env.cluster.exists(CLAIM, owner.namespace, claim.name):
@@ -142,7 +182,9 @@ async def _data_available(env: Environment, model: AnomalyModel, owner: Owner) -
     count = len(model.spec.training.datasets)
     if not count:
         return true("DataAvailable", "NotNeeded", "spec.training.datasets is empty: nothing is trained")
-    return true("DataAvailable", "Named", f"{count} data sets are named; the training reads them")
+    topics = ", ".join(pipeline.name for pipeline in pipelines)
+    where = f", topics from LogPipeline {topics}"[:500] if topics else ""
+    return true("DataAvailable", "Named", f"{count} data sets are named; the training reads them{where}")
 
 
 def _conditions(

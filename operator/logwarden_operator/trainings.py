@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import LogPipeline
 from logwarden.api.training_result import TrainingResult
 from logwarden_operator.children.model import TrainingPlan
 from logwarden_operator.children.training import COMPONENT as TRAINING
@@ -76,8 +77,10 @@ def result_of(pods: list[Child]) -> TrainingResult | None:
     return None
 
 
-def plan(model: AnomalyModel, pointer: Pointer, states: list[JobState], *, data: bool) -> TrainingPlan:
-    """Return whether the Job for the wanted settings has to be there.
+def plan(
+    model: AnomalyModel, pointer: Pointer, states: list[JobState], pipelines: Sequence[LogPipeline] = (), *, data: bool
+) -> TrainingPlan:
+    """Return whether the Job for the wanted settings has to be there; ``pipelines`` are those whose topics it reads.
 
     It is made when its data is available and it was not trained yet; once there it stays, for its logs.
     """
@@ -85,7 +88,7 @@ def plan(model: AnomalyModel, pointer: Pointer, states: list[JobState], *, data:
     there = any(state.name == job_name(model.name, hash_) for state in states)
     asked = not model.spec.training.suspend or pointer.request == hash_
     wanted = bool(model.spec.training.datasets) and pointer.trained != hash_ and data and asked
-    return TrainingPlan(hash_, there or wanted)
+    return TrainingPlan(hash_, there or wanted, pipelines)
 
 
 def trained_condition(

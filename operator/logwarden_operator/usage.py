@@ -11,11 +11,15 @@ Place = tuple[str, str]
 
 
 class Use(NamedTuple):
-    """A pipeline's use of a model."""
+    """A pipeline's use of a model, and what a training depends on that reads the pipeline's topic."""
 
     model: str
     detector: str
     """Status of its condition DetectorReady."""
+    topic: str
+    """Status of its condition TopicReady."""
+    generation: int
+    """Of the spec, which says how to reach the topic."""
 
 
 class Usage:
@@ -46,10 +50,21 @@ class Usage:
         return {name: self._uses[namespace, name].detector for name in sorted(names)}
 
 
-def _use(pipeline: Child) -> Use | None:
-    name = ((pipeline.get("spec") or {}).get("detect") or {}).get("modelRef", {}).get("name")
-    if not name:
-        return None
+def model_of(pipeline: Child) -> str | None:
+    """Return the name of the model that a pipeline uses."""
+    name: str | None = ((pipeline.get("spec") or {}).get("detect") or {}).get("modelRef", {}).get("name")
+    return name or None
+
+
+def status_of(pipeline: Child, type_: str) -> str:
+    """Return the status of a condition of a pipeline."""
     conditions = (pipeline.get("status") or {}).get("conditions", [])
-    states = [condition["status"] for condition in conditions if condition["type"] == "DetectorReady"]
-    return Use(name, states[0] if states else "Unknown")
+    return next((str(condition["status"]) for condition in conditions if condition["type"] == type_), "Unknown")
+
+
+def _use(pipeline: Child) -> Use | None:
+    name = model_of(pipeline)
+    if name is None:
+        return None
+    generation = pipeline["metadata"].get("generation", 0)
+    return Use(name, status_of(pipeline, "DetectorReady"), status_of(pipeline, "TopicReady"), generation)

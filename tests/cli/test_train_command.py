@@ -185,10 +185,13 @@ def test_a_folder_with_other_files_is_not_discarded(log: Path, tmp_path: Path) -
             "spec.unit.kind: Flow needs flow records, lines of JSON or key=value, and the training part has none",
         ),
         (["unit: {kind: Window}"], "spec.training.datasets: found none"),
-        (["training: {datasets: [{topic: {last: 7d}}]}"], "spec.training.datasets[0].topic: what a pipeline collected"),
         (
-            ["training: {datasets: [{uri: 's3://logs/'}]}"],
-            "spec.training.datasets[0]: s3://logs/: s3:// cannot be read",
+            ["training: {datasets: [{topic: {last: 7d}}]}"],
+            "spec.training.datasets[0].topic: no LogPipeline beside the model has mine in spec.detect.modelRef",
+        ),
+        (
+            ["training: {datasets: [{uri: 'gs://logs/'}]}"],
+            "spec.training.datasets[0]: gs://logs/: gs:// cannot be read",
         ),
         (
             ["training: {datasets: [{uri: LOG}, {uri: LOG, format: bgl}]}"],
@@ -232,6 +235,7 @@ def test_wrong_file_gets_one_clear_message(log: Path, tmp_path: Path, spec: list
         ),
         (["--data", "LOG", "--steps", "0", "--base", "scratch"], "only a model revision, such as builtin"),
         (["-f", "LOG", "--data", "x"], "--data does not go with --file"),
+        (["--data", "LOG", "--secrets", "x"], "--bootstrap-servers and --secrets need --file"),
         (["-f", "/no/such/model.yaml"], "/no/such/model.yaml: cannot be read"),
         (["--data", "LOG", "--steps", "-1"], "--steps"),
     ],

@@ -12,6 +12,7 @@ from logwarden.api.crd import to_yaml
 from logwarden.api.load import load_resources
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children import model_children, pipeline_children
+from logwarden_operator.children.documents import reads_topics
 from logwarden_operator.children.model import TrainingPlan
 from logwarden_operator.children.training import training_hash
 from logwarden_operator.context import OPTIONAL_CRDS, Context
@@ -22,6 +23,12 @@ from logwarden_operator.settings import Settings
 GOLDEN = Path(__file__).parent / "golden"
 ALL_CRDS = frozenset(OPTIONAL_CRDS)
 NAMESPACE = "netops"
+
+
+def using(model: AnomalyModel, text: str) -> list[LogPipeline]:
+    """Return the pipelines of a YAML text whose topics a training of the model reads."""
+    found = [one for one in load_resources(text) if isinstance(one, LogPipeline)] if reads_topics(model) else []
+    return [one for one in found if one.spec.detect.model_ref.name == model.name]
 
 
 def resources(text: str) -> tuple[AnomalyModel | None, LogPipeline | None]:
@@ -45,7 +52,7 @@ def children_of(text: str, *, available: frozenset[str] = frozenset(), **setting
     model, pipeline = resources(text)
     children: list[Child] = []
     if model is not None:
-        plan = TrainingPlan(training_hash(model, 0), job=bool(model.spec.training.datasets))
+        plan = TrainingPlan(training_hash(model, 0), bool(model.spec.training.datasets), using(model, text))
         found = context("AnomalyModel", model.name, available, **settings)
         children += model_children(model, found, plan, Pointer())
     if pipeline is not None:

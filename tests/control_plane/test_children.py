@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from logwarden.api.load import load_pipelines, load_resources
+from logwarden.kafka.settings import settings_of
 from logwarden_operator.children.documents import pod_documents
 from logwarden_operator.children.quantities import canonical
 from logwarden_operator.children.training import training_hash
@@ -13,6 +16,7 @@ from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, d
 SMALL = (GOLDEN / "small.input.yaml").read_text()
 FULL = (GOLDEN / "full.input.yaml").read_text()
 SCHEDULED = (GOLDEN / "scheduled.input.yaml").read_text()
+COLLECTED = (GOLDEN / "collected.input.yaml").read_text()
 
 
 @pytest.mark.parametrize("case", cases())
@@ -138,6 +142,48 @@ def test_a_training_sees_a_rollback_that_comes_while_it_runs() -> None:
     assert [one for one in mounts if one["mountPath"].startswith("/etc/logwarden/")] == []
 
 
+def test_a_training_from_topics_finds_them_and_may_read_them() -> None:
+    children = children_of(COLLECTED)
+    content = find(children, "ConfigMap", "branch-training")["data"]["resources.yaml"]
+    pod = next(child for child in children if child["kind"] == "Job")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    secrets = Path(container["command"][container["command"].index("--secrets") + 1])
+    mounts = {Path(one["mountPath"]): one["name"] for one in container["volumeMounts"]}
+    sources = {one["name"]: one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one}
+    assert {sources[mounts[secrets / name]] for name in sources.values()} == set(sources.values())
+    asked: list[str] = []
+
+    def read_secret(name: str, key: str, field: str) -> str:
+        asked.append(name)
+        return "value"
+
+    pipelines = [one.pipeline for one in load_pipelines(content)]
+    settings = [settings_of(pipeline, read_secret) for pipeline in pipelines]
+    assert [(one.bootstrap_servers, one.topic.name) for one in settings] == [
+        ("main-kafka-bootstrap.kafka.svc:9093", "netlogs-raw"),
+        ("kafka.example:9093", "other-raw"),
+    ]
+    assert {*asked, "pseudonyms"} == set(sources.values())
+
+
+def test_a_training_from_object_storage_gets_the_credentials_of_the_storage() -> None:
+    text = SCHEDULED.replace("pvc://history/2026/10", "s3://logs/2026/10/").replace(
+        "  training:\n", "  storage: {credentialsSecretRef: {name: s3-login}}\n  training:\n"
+    )
+    children = children_of(text)
+    config = documents(find(children, "ConfigMap", "wan-training"))["AnomalyModel"]
+    assert config["spec"]["training"]["datasets"] == [{"uri": "s3://logs/2026/10/"}]
+    job = next(child for child in children if child["kind"] == "Job")
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {"secretRef": {"name": "s3-login"}} in container["envFrom"]
+
+
+def test_a_training_from_files_gets_no_secrets_of_kafka() -> None:
+    job = next(child for child in children_of(FULL) if child["kind"] == "Job")
+    assert "--secrets" not in job["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert not any("secret" in one for one in job["spec"]["template"]["spec"]["volumes"])
+
+
 def test_a_detector_has_time_to_bring_a_large_store_up_to_date() -> None:
     (container,) = find(children_of(SMALL), "Deployment", "small-detector")["spec"]["template"]["spec"]["containers"]
     probe = container["startupProbe"]
@@ -188,8 +234,8 @@ def test_a_default_that_is_written_out_trains_nothing_anew() -> None:
 def test_a_revision_in_the_spec_goes_before_a_rollback() -> None:
     model, _ = resources("apiVersion: logwarden.dev/v1alpha1\nkind: AnomalyModel\nmetadata: {name: m}\n"
                          "spec: {promotion: {revision: aaaaaaaaaaaa}}\n")  # fmt: skip
-    assert "aaaaaaaaaaaa" in pod_documents(model, None, "n", "b" * 12)
-    assert "b" * 12 not in pod_documents(model, None, "n", "b" * 12)
+    assert "aaaaaaaaaaaa" in pod_documents(model, [], "n", "b" * 12)
+    assert "b" * 12 not in pod_documents(model, [], "n", "b" * 12)
 
 
 def test_the_endpoint_needs_no_right_to_bind_its_port() -> None:

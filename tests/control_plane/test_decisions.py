@@ -180,6 +180,8 @@ class TestUsage:
         assert usage.of("n", "a") == {"p": "True"}
         assert usage.see(self.pipeline("b", "False")) == {("n", "a"), ("n", "b")}
         assert usage.of("n", "a") == {}
+        ready = {"type": "TopicReady", "status": "True"}
+        assert usage.see({**self.pipeline("b", "False"), "status": {"conditions": [ready]}}) == {("n", "b")}
         assert usage.see(self.pipeline("b"), gone=True) == {("n", "b")}
         assert usage.of("n", "b") == {}
 

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from logwarden.api.training_result import TrainingResult
-from tests.control_plane.documents import MODEL, TRAINED, apply, end_job, ended, make_pod, make_secret
+from tests.control_plane.builders import documents
+from tests.control_plane.documents import MODEL, PIPELINE, TRAINED, apply, end_job, ended, make_pod, make_secret
 from tests.control_plane.running import Object, Operator, condition, eventually
 from tests.services.apiserver import ApiServer
 
@@ -217,4 +218,72 @@ def test_a_claim_that_is_not_there_is_named_before_anything_starts(
     apply(server, namespace, TRAINED.replace("pvc://history/2026/10", "pvc://nowhere/2026"))
     eventually(lambda: reason(server, namespace, "DataAvailable") == "ClaimMissing", "ClaimMissing", operator)
     assert "claim nowhere" in condition(model(server, namespace), "DataAvailable")["message"]
+    assert jobs(server, namespace) == []
+
+
+COLLECTED = MODEL + 'spec: {training: {schedule: "0 3 * * 0", datasets: [{topic: {last: 7d}}]}}\n'
+
+
+def test_a_training_from_topics_waits_for_a_pipeline_that_uses_the_model(
+    server: ApiServer, operator: Operator, namespace: str
+) -> None:
+    make_secret(server, namespace)
+    apply(server, namespace, COLLECTED, PIPELINE.replace("modelRef: {name: campus}", "modelRef: {name: another}"))
+    eventually(lambda: reason(server, namespace, "DataAvailable") == "NoPipeline", "NoPipeline", operator)
+    message = condition(model(server, namespace), "DataAvailable")["message"]
+    assert message == f"spec.training.datasets[0].topic: no LogPipeline of namespace {namespace} uses this model"
+    assert jobs(server, namespace) == []
+    assert server.get("cronjob", "campus-schedule", "-n", namespace)["spec"]["suspend"] is True
+
+    apply(server, namespace, PIPELINE)
+    job = training(server, operator, namespace)
+    assert "LogPipeline campus" in condition(model(server, namespace), "DataAvailable")["message"]
+    assert server.get("cronjob", "campus-schedule", "-n", namespace)["spec"]["suspend"] is False
+    (container,) = server.get("job", job, "-n", namespace)["spec"]["template"]["spec"]["containers"]
+    assert "--secrets" in container["command"]
+
+
+def test_a_training_reads_the_kafka_that_its_pipelines_name_now(
+    server: ApiServer, operator: Operator, namespace: str
+) -> None:
+    def servers() -> str:
+        config = documents(server.get("cm", "campus-training", "-n", namespace))
+        return str(config["LogPipeline"]["spec"]["kafka"]["bootstrapServers"])
+
+    make_secret(server, namespace)
+    apply(server, namespace, COLLECTED, PIPELINE)
+    training(server, operator, namespace)
+    assert servers() == "kafka.example:9092"
+    apply(server, namespace, PIPELINE.replace("kafka.example:9092", "kafka.elsewhere:9092"))
+    eventually(lambda: servers() == "kafka.elsewhere:9092", "the new address", operator)
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "reason_", "words"),
+    [
+        (
+            PIPELINE.replace('"kafka.example:9092"', '"k:9092", sasl: {credentialsSecretRef: {name: none}}'),
+            "SecretMissing",
+            "LogPipeline campus spec.kafka.sasl.credentialsSecretRef: Secret none does not exist",
+        ),
+        (
+            PIPELINE.replace('  kafka: {bootstrapServers: "kafka.example:9092"}\n', ""),
+            "PipelineInvalid",
+            "LogPipeline campus: spec.kafka: is required in a cluster",
+        ),
+        (
+            PIPELINE.replace('bootstrapServers: "kafka.example:9092"', "strimzi: {cluster: main}"),
+            "TopicNotReady",
+            "the topic of LogPipeline campus is not ready",
+        ),
+    ],
+    ids=["secret", "spec", "topic"],
+)
+def test_what_a_pipeline_lacks_holds_a_training_from_its_topic(
+    server: ApiServer, operator: Operator, namespace: str, pipeline: str, reason_: str, words: str
+) -> None:
+    make_secret(server, namespace)
+    apply(server, namespace, COLLECTED, pipeline)
+    eventually(lambda: reason(server, namespace, "DataAvailable") == reason_, reason_, operator)
+    assert words in condition(model(server, namespace), "DataAvailable")["message"]
     assert jobs(server, namespace) == []

@@ -6,17 +6,24 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
 
 from logwarden.api.load import load_pipelines
+from logwarden.datasets import RawTopic, load_collected
 from logwarden.errors import InvalidInputError
 from logwarden.kafka.errors import KafkaUnusableError
 from logwarden.kafka.producer import Producer
@@ -136,6 +143,29 @@ def test_lines_are_delivered_by_who_may(secured: Broker, settings: Settings, pro
     with Producer(chosen) as producer:
         producer.append("udp", [b"x"], "10.0.0.1")
         producer.durable().result(SECONDS)
+
+
+def test_whoever_may_run_a_detector_may_train_on_what_was_collected(
+    secured: Broker, settings: Settings, tmp_path: Path
+) -> None:
+    chosen = settings(at(secured, "SASL_SSL"), TLS.format(more=""), SCRAM.format(user="bob"), topic="read-by-bob")
+    secured.create_topic("read-by-bob")
+    with Producer(replace(chosen, bootstrap_servers=secured.bootstrap_servers, tls=None, sasl=None)) as producer:
+        producer.append("udp", [b"<13>r1 app: %d" % number for number in range(150)], "10.0.0.1")
+        producer.durable().result(SECONDS)
+    with pytest.raises(KafkaUnusableError, match="authoriz"):
+        load_collected([RawTopic(chosen)], "1h", tmp_path / "refused")
+    rights = [(ResourceType.TOPIC, "read-by-bob"), (ResourceType.GROUP, chosen.group)]
+    allowed = [
+        AclBinding(kind, name, ResourcePatternType.LITERAL, "User:bob", "*", operation, AclPermissionType.ALLOW)
+        for kind, name in rights
+        for operation in (AclOperation.DESCRIBE, AclOperation.READ)
+    ]
+    admin = secured.admin()
+    for done in admin.create_acls(allowed).values():
+        done.result(SECONDS)
+    dataset = load_collected([RawTopic(chosen)], "1h", tmp_path / "allowed")
+    assert sum(len(batch.lines) for one in dataset.train for batch in one.batches()) == 90
 
 
 @pytest.mark.parametrize(

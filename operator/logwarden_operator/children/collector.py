@@ -44,7 +44,7 @@ def collector(pipeline: LogPipeline, context: Context) -> list[Child]:
         return []
     name = f"{context.owner.name}-{COMPONENT}"
     text = render(pipeline, context)
-    documents = pod_documents(None, pipeline, context.owner.namespace)
+    documents = pod_documents(None, [pipeline], context.owner.namespace)
     return [
         config_map(context, COMPONENT, name, {CONFIG_KEY: text, "resources.yaml": documents}),
         # Only what syslog-ng reads: other edits of the pipeline, such as of its alerts, must not replace collectors.

@@ -53,7 +53,7 @@ def check_name(context: Context, hash_: str) -> str:
 def collector_check(pipeline: LogPipeline, context: Context, hash_: str) -> list[Child]:
     """Return a ConfigMap with the new configuration, and the Job that checks it."""
     name = check_name(context, hash_)
-    documents = pod_documents(None, pipeline, context.owner.namespace)
+    documents = pod_documents(None, [pipeline], context.owner.namespace)
     data = {CONFIG_KEY: render(pipeline, context), "resources.yaml": documents}
     rules = [
         {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [_REFUSED]}},

@@ -49,7 +49,7 @@ def detector(pipeline: LogPipeline, model: AnomalyModel, context: Context, pinne
     """Return ConfigMap, Deployment and disruption budget."""
     owner = context.owner
     name = f"{owner.name}-{COMPONENT}"
-    documents = pod_documents(model, pipeline, owner.namespace, pinned)
+    documents = pod_documents(model, [pipeline], owner.namespace, pinned)
     replicas = None if scaled_by_keda(context) else max(1, model.spec.serving.replicas.min)
     template = pod_template(
         context, COMPONENT, {CONFIG_HASH: fingerprint(documents)}, _pod(pipeline, model, context, name)

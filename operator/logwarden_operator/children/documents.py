@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -60,10 +61,15 @@ def dataset_folder(claim: str) -> str:
     return f"/data/{claim}"
 
 
+def reads_topics(model: AnomalyModel) -> bool:
+    """Whether a data set is what the pipelines of the model have collected."""
+    return any(dataset.topic is not None for dataset in model.spec.training.datasets)
+
+
 def pod_documents(
-    model: AnomalyModel | None, pipeline: LogPipeline | None, namespace: str, pinned: str | None = None
+    model: AnomalyModel | None, pipelines: Sequence[LogPipeline], namespace: str, pinned: str | None = None
 ) -> str:
-    """Return both documents as YAML for a pod's file.
+    """Return the documents as YAML for a pod's file.
 
     Claims become folders, a Strimzi cluster becomes its address, and ``pinned`` is the revision that has to be served
     where the model names none itself.
@@ -71,8 +77,7 @@ def pod_documents(
     documents = []
     if model is not None:
         documents.append(_model_document(model, namespace, pinned))
-    if pipeline is not None:
-        documents.append(_pipeline_document(pipeline, namespace))
+    documents += [_pipeline_document(pipeline, namespace) for pipeline in pipelines]
     return "---\n".join(_yaml(json.dumps(document)) for document in documents)
 
 

@@ -53,7 +53,7 @@ def ingest(pipeline: LogPipeline, context: Context) -> list[Child]:
     if not http.enabled:
         return []
     name = f"{context.owner.name}-{COMPONENT}"
-    documents = pod_documents(_any_model(pipeline), pipeline, context.owner.namespace)
+    documents = pod_documents(_any_model(pipeline), [pipeline], context.owner.namespace)
     template = pod_template(context, COMPONENT, {CONFIG_HASH: fingerprint(documents)}, _pod(pipeline, context, name))
     port = {"name": "http", "port": http.port, "targetPort": "http", "protocol": "TCP"}
     return [

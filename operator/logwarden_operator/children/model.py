@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.monitoring import training_monitoring
 from logwarden_operator.children.storage import storage
 from logwarden_operator.children.training import training_config, training_job, training_schedule
@@ -15,10 +17,13 @@ from logwarden_operator.revisions import Pointer
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What is to be trained: the hash of the wanted settings, and whether their Job has to be there."""
+    """What is to be trained: the hash of the wanted settings, whether their Job has to be there, and the pipelines
+    whose raw topics are data sets.
+    """
 
     hash: str
     job: bool
+    pipelines: Sequence[LogPipeline] = ()
 
 
 def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, pointer: Pointer) -> list[Child]:
@@ -26,8 +31,9 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     children: list[Child] = [] if pointer == Pointer() else [pointer.child(context.owner)]
     children += storage(model, context)
     if model.spec.training.datasets:
-        children += [training_config(model, context, pointer.pinned), *training_schedule(model, context)]
+        children.append(training_config(model, context, pointer.pinned, plan.pipelines))
+        children += training_schedule(model, context, plan.pipelines)
         children += training_monitoring(context)
         if plan.job:
-            children.append(training_job(model, context, plan.hash))
+            children.append(training_job(model, context, plan.hash, plan.pipelines))
     return children

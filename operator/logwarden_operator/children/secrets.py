@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from logwarden.api.anomaly_model import AnomalyModel
@@ -89,6 +90,17 @@ def training_secrets(model: AnomalyModel) -> list[SecretUse]:
     ]
 
 
+def topic_secrets(pipelines: Iterable[LogPipeline]) -> list[SecretUse]:
+    """Return what a training needs that reads the raw topics of pipelines, each Secret once."""
+    return _unique(
+        [
+            SecretUse(use.name, f"LogPipeline {pipeline.name} {use.field}")
+            for pipeline in pipelines
+            for use in [*kafka_secrets(pipeline), *_privacy(pipeline)]
+        ]
+    )
+
+
 def model_secrets(model: AnomalyModel) -> list[SecretUse]:
     """Return all Secrets that a model names, each once."""
     return _unique([*training_secrets(model), *_use(_api_key(model), "spec.explanation.openAI.apiKeySecretRef")])
@@ -103,15 +115,17 @@ def _unique(uses: list[SecretUse]) -> list[SecretUse]:
     return list({use.name: use for use in reversed(uses)}.values())[::-1]
 
 
-def secret_volumes(uses: list[SecretUse]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return volumes and mounts that put each Secret at ``/etc/logwarden/secrets/NAME/KEY``."""
+def secret_volumes(
+    uses: list[SecretUse], folder: str = SECRETS_FOLDER
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return volumes and mounts that put each Secret at ``FOLDER/NAME/KEY``."""
     names = sorted({use.name for use in uses})
     volumes = [
         {"name": f"secret-{index}", "secret": {"secretName": name, "defaultMode": _MODE}}
         for index, name in enumerate(names)
     ]
     mounts = [
-        {"name": f"secret-{index}", "mountPath": f"{SECRETS_FOLDER}/{name}", "readOnly": True}
+        {"name": f"secret-{index}", "mountPath": f"{folder}/{name}", "readOnly": True}
         for index, name in enumerate(names)
     ]
     return volumes, mounts

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel
+from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.documents import (
     CLAIM_FOLDER,
     data_folder,
     dataset_claims,
     dataset_folder,
     pod_documents,
+    reads_topics,
     storage_claim,
 )
 from logwarden_operator.children.pods import (
@@ -26,7 +29,7 @@ from logwarden_operator.children.pods import (
     restricted_container,
     restricted_pod,
 )
-from logwarden_operator.children.secrets import secret_environment, training_secrets
+from logwarden_operator.children.secrets import secret_environment, secret_volumes, topic_secrets, training_secrets
 from logwarden_operator.children.workloads import config_map, metrics_port
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
@@ -34,6 +37,8 @@ from logwarden_operator.ownership import Child
 COMPONENT = "training"
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 RESULT_FILE = "/dev/termination-log"
+_SECRETS_FOLDER = "/run/secrets/logwarden"
+"""Not below the folder of the resources, which is mounted whole and read-only: nothing can be mounted into it."""
 _RETRIES = 3
 _GRACE_SECONDS = 120
 _USER_MISTAKE = 2
@@ -61,36 +66,38 @@ def job_name(name: str, hash_: str) -> str:
     return f"{name}-train-{hash_[:8]}"
 
 
-def training_config(model: AnomalyModel, context: Context, pinned: str | None) -> Child:
-    """Return the ConfigMap with the model as training pods read it.
+def training_config(
+    model: AnomalyModel, context: Context, pinned: str | None, pipelines: Sequence[LogPipeline]
+) -> Child:
+    """Return the ConfigMap with the model as training pods read it, and the pipelines whose topics they read.
 
     The revision of a rollback is in it, because a training must not remove that when it makes room.
     """
-    documents = pod_documents(model, None, context.owner.namespace, pinned)
+    documents = pod_documents(model, pipelines, context.owner.namespace, pinned)
     return config_map(context, COMPONENT, _config_name(context), {"resources.yaml": documents})
 
 
-def training_job(model: AnomalyModel, context: Context, hash_: str) -> Child:
+def training_job(model: AnomalyModel, context: Context, hash_: str, pipelines: Sequence[LogPipeline]) -> Child:
     """Return the Job that trains the model as its spec stands."""
     job = context.owner.child("batch/v1", "Job", job_name(context.owner.name, hash_), COMPONENT)
     job["metadata"]["labels"].update(_queue(model))
-    return {**job, "spec": _job_spec(model, context)}
+    return {**job, "spec": _job_spec(model, context, pipelines)}
 
 
-def training_schedule(model: AnomalyModel, context: Context) -> list[Child]:
-    """Return the CronJob, where there is a schedule."""
+def training_schedule(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> list[Child]:
+    """Return the CronJob, where there is a schedule. It rests while there is no pipeline whose topic it could read."""
     training = model.spec.training
     if training.schedule is None or not training.datasets:
         return []
     labels = {**context.owner.labels(COMPONENT), **_queue(model)}
     spec = {
         "schedule": training.schedule,
-        "suspend": training.suspend,
+        "suspend": training.suspend or (reads_topics(model) and not pipelines),
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": 3600,
         "successfulJobsHistoryLimit": 3,
         "failedJobsHistoryLimit": 3,
-        "jobTemplate": {"metadata": {"labels": labels}, "spec": _job_spec(model, context)},
+        "jobTemplate": {"metadata": {"labels": labels}, "spec": _job_spec(model, context, pipelines)},
     }
     return [context.owner.child("batch/v1", "CronJob", f"{context.owner.name}-schedule", COMPONENT, spec=spec)]
 
@@ -105,7 +112,7 @@ def _queue(model: AnomalyModel) -> dict[str, str]:
     return {QUEUE_LABEL: queue} if queue else {}
 
 
-def _job_spec(model: AnomalyModel, context: Context) -> dict[str, Any]:
+def _job_spec(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> dict[str, Any]:
     return {
         "backoffLimit": _RETRIES,
         "podFailurePolicy": {
@@ -114,13 +121,14 @@ def _job_spec(model: AnomalyModel, context: Context) -> dict[str, Any]:
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             ]
         },
-        "template": {"metadata": {"labels": context.owner.labels(COMPONENT)}, "spec": _pod(model, context)},
+        "template": {"metadata": {"labels": context.owner.labels(COMPONENT)}, "spec": _pod(model, context, pipelines)},
     }
 
 
-def _pod(model: AnomalyModel, context: Context) -> dict[str, Any]:
+def _pod(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> dict[str, Any]:
     resources = model.spec.training.resources
     volumes, mounts = _volumes(model, context)
+    secrets, secret_mounts = secret_volumes(topic_secrets(pipelines), _SECRETS_FOLDER)
     return {
         **placement(context.settings, resources),
         "restartPolicy": "Never",
@@ -128,8 +136,8 @@ def _pod(model: AnomalyModel, context: Context) -> dict[str, Any]:
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
         "terminationGracePeriodSeconds": _GRACE_SECONDS,
-        "volumes": volumes,
-        "containers": [_container(model, context, mounts)],
+        "volumes": [*volumes, *secrets],
+        "containers": [_container(model, context, [*mounts, *secret_mounts])],
     }
 
 
@@ -161,6 +169,7 @@ def _command(model: AnomalyModel) -> list[str]:
     """
     work = f"{data_folder(model)}/training/$(JOB_NAME)"
     arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--discard-work", "--result", RESULT_FILE]
+    arguments += ["--secrets", _SECRETS_FOLDER] if reads_topics(model) else []
     return ["logwarden", *arguments, "--metrics-port", str(METRICS_PORT)]
 
 

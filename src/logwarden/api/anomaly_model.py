@@ -135,13 +135,13 @@ class UnitSpec(Spec):
 
 
 class TopicHistory(Spec):
-    """What a pipeline that uses this model has collected."""
+    """What the pipelines that use this model have collected."""
 
-    last: Duration = Field(description="How far back, such as `7d`.")
+    last: Duration = Field(description="How far back from the start of the training, such as `7d`.")
 
 
 class DatasetSpec(Spec):
-    """One source of training data: a URI or the pipeline's own topic."""
+    """One source of training data: a URI, or the raw topics of the pipelines that use the model."""
 
     RULES: ClassVar = (
         Rule(
@@ -153,7 +153,9 @@ class DatasetSpec(Spec):
     )
 
     uri: DataUri | None = Field(None, description="Path or URI of a file or folder.")
-    topic: TopicHistory | None = Field(None, description="What the pipeline itself has collected.")
+    topic: TopicHistory | None = Field(
+        None, description="What all pipelines that use this model have collected, from their raw topics."
+    )
     format: DataFormat = Field("auto", description="Format of the files; `auto` looks at them.")
 
 

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from logwarden.cli.common import DataFormat, console, data_dir
-from logwarden.cli.running import MAX_PORT
+from logwarden.cli.running import MAX_PORT, BootstrapServersOption, SecretsOption
 from logwarden.errors import InvalidInputError, LogwardenError
 
 if TYPE_CHECKING:
-    from logwarden.api.anomaly_model import AnomalyModel, PromotionSpec
+    from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, PromotionSpec
+    from logwarden.api.log_pipeline import LogPipeline
+    from logwarden.datasets import Dataset
     from logwarden.training.plan import Parts, Plan
 
 EXAMPLES = """
 logwarden train --data /var/log/syslog --steps 0
 logwarden train -f model.yaml
+logwarden train -f pipeline.yaml --bootstrap-servers localhost:9092 --secrets secrets/
 logwarden train --data '/srv/logs/*.gz' --base google/flan-t5-small --name campus
 logwarden train --data lab --base scratch --out ./revisions
 """
 
+_FETCHED = ".logwarden-data"
+"""Folder, in that of the checkpoints, for data from elsewhere."""
 _MOST_VERDICTS = 100_000
 _FOR_TUNING = ("torch", "transformers", "peft", "onnx")
 _OWN_THRESHOLDS = ("auto", "F1", "Quantile")
@@ -33,9 +39,16 @@ class _Job(NamedTuple):
     """What is to be done; ``promotion`` tells whether the document lets the revision become active by itself."""
 
     plan: Plan
-    parts: Parts
+    read: Callable[[], Parts]
     root: Path
     promotion: PromotionSpec | None
+
+
+class _Kafka(NamedTuple):
+    """How to reach the Kafka of pipelines."""
+
+    bootstrap_servers: str | None = None
+    secrets: Path | None = None
 
 
 def command(
@@ -45,7 +58,8 @@ def command(
     data: Annotated[
         str | None,
         typer.Option(
-            help="Log file, glob or folder, or recordings of the lab; lab: those of the repository.", show_default="lab"
+            help="Log file, glob or folder, also s3://, or recordings of the lab; lab: those of the repository.",
+            show_default="lab",
         ),
     ] = None,
     data_format: Annotated[
@@ -104,6 +118,8 @@ def command(
             show_default=False,
         ),
     ] = None,
+    secrets: SecretsOption = None,
+    bootstrap_servers: BootstrapServersOption = None,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -115,9 +131,11 @@ def command(
 ) -> None:
     """Train a model on your own logs and write a new revision.
 
-    With -f, everything that decides the result stands in the file. Without labels all logs count as normal. Shows
-    progress and remaining time; run it again after a break and it goes on where it stopped.
+    With -f, everything that decides the result stands in the file; a data set that is a topic is read from the Kafka of
+    the LogPipelines in it that use the model. Without labels all logs count as normal. Shows progress and remaining
+    time; run it again after a break and it goes on where it stopped.
     """
+    from logwarden.datasets import kept_until_done
     from logwarden.revisions import Registry
     from logwarden.training.leftovers import discard, mark_for_discarding, remove_old_revisions
     from logwarden.training.pipeline import train
@@ -138,33 +156,29 @@ def command(
         "threshold": threshold,
     }
     given = {option: value for option, value in options.items() if value is not None}
-    job = _from_file(file, given, out, work, steps) if file else _from_options(given, out, work, steps)
-    notes = console()
-
-    def say(text: str) -> None:
-        notes.print(text, markup=False, soft_wrap=True)
-
-    with _progress_served(metrics_port, say):
-        revision = train(job.plan, job.parts, job.root, say)
+    kafka = _Kafka(bootstrap_servers, secrets)
+    job = _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
+    with _progress_served(metrics_port), kept_until_done(job.plan.work / _FETCHED):
+        revision = train(job.plan, job.read(), job.root, _say)
     screen = console(stderr=False)
     screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
     screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
-    promotion = _promotion_now(file, job, say)
+    promotion = _promotion_now(file, job)
     refusal = _refusal(promote, promotion, revision.manifest.metrics)
     if refusal is None:
         Registry(job.root).promote(revision.id)
         screen.print("it is the active revision now", markup=False)
     else:
         screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-    removed = remove_old_revisions(job.root, promotion, say) if promotion else []
+    removed = remove_old_revisions(job.root, promotion, _say) if promotion else []
     if result is not None:
         _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
     if discard_work:
-        discard(job.plan.work, say)
+        discard(job.plan.work, _say)
 
 
 @contextmanager
-def _progress_served(port: int | None, say: Callable[[str], None]) -> Iterator[None]:
+def _progress_served(port: int | None) -> Iterator[None]:
     """Serve the metrics of a training while it runs."""
     if port is None:
         yield
@@ -173,7 +187,7 @@ def _progress_served(port: int | None, say: Callable[[str], None]) -> Iterator[N
     from logwarden.training.metrics import TrainingMetrics
 
     server = HealthServer(port, TrainingMetrics(), alive=lambda: "", ready=lambda: "")
-    say(f"progress at http://localhost:{server.port}/metrics")
+    _say(f"progress at http://localhost:{server.port}/metrics")
     try:
         yield
     finally:
@@ -197,48 +211,71 @@ def _write_result(path: Path, revision: str, metrics: dict[str, Any], refusal: s
         raise LogwardenError(f"--result {path}: cannot be written: {error.strerror}") from None
 
 
-def _from_file(file: Path, given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None) -> _Job:
+def _from_file(
+    file: Path,
+    given: dict[str, Any],
+    out: Path | None,
+    work: Path | None,
+    steps: int | None,
+    kafka: _Kafka,
+) -> _Job:
+    from logwarden.api.load import load_resources
+    from logwarden.datasets import load_collected, load_dataset
+    from logwarden.local.collected import raw_topics
     from logwarden.training.spec import parts_of, plan_of, storage_of
 
     if given:
         raise InvalidInputError(f"--{next(iter(given))} does not go with --file: change it in {file}")
-    model = _first_model(file)
+    resources = load_resources(file)
+    model = _first_model(resources, file)
     where = str(file)
     root = out or storage_of(model, where) or _registry()
     plan = plan_of(model, work or _work(model.name), where, steps=steps)
     _check_packages(plan)
-    parts = parts_of(model, where)
     if model.spec.training.feedback.include:
         _tell_about_feedback()
-    return _Job(plan, parts, root, model.spec.promotion)
+
+    fetched = plan.work / _FETCHED
+
+    def load(dataset: DatasetSpec) -> Dataset:
+        if dataset.topic is not None:
+            topics = raw_topics(resources, model, kafka.secrets, kafka.bootstrap_servers)
+            return load_collected(topics, dataset.topic.last, fetched, _say)
+        assert dataset.uri is not None  # a rule of the contract
+        return load_dataset(dataset.uri, dataset.format, folder=fetched, say=_say)
+
+    return _Job(plan, partial(parts_of, model, where, load), root, model.spec.promotion)
 
 
-def _promotion_now(file: Path | None, job: _Job, say: Callable[[str], None]) -> PromotionSpec | None:
+def _promotion_now(file: Path | None, job: _Job) -> PromotionSpec | None:
     """Return what the document says of promotion now: it may have changed in the hours of a training."""
+    from logwarden.api.load import load_resources
+
     if file is None:
         return job.promotion
     try:
-        return _first_model(file).spec.promotion
+        return _first_model(load_resources(file), file).spec.promotion
     except InvalidInputError as error:
-        say(f"spec.promotion is taken as it was when the training began: {error}")
+        _say(f"spec.promotion is taken as it was when the training began: {error}")
         return job.promotion
 
 
-def _first_model(file: Path) -> AnomalyModel:
+def _first_model(resources: Iterable[AnomalyModel | LogPipeline], file: Path) -> AnomalyModel:
     from logwarden.api.anomaly_model import AnomalyModel
-    from logwarden.api.load import load_resources
 
-    for resource in load_resources(file):
+    for resource in resources:
         if isinstance(resource, AnomalyModel):
             return resource
     raise InvalidInputError(f"{file}: no AnomalyModel found, and one is needed to train")
 
 
-def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None) -> _Job:
+def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, steps: int | None, kafka: _Kafka) -> _Job:
     from logwarden.datasets import load_dataset
     from logwarden.training.language.config import TrainingConfig
     from logwarden.training.plan import Parts, Plan
 
+    if kafka != _Kafka():
+        raise InvalidInputError("--bootstrap-servers and --secrets need --file, which names the topic in a LogPipeline")
     name, seed = given.get("name", "default"), given.get("seed", 7)
     batch_size = given.get("batch-size", 32)
     plan = Plan(
@@ -252,8 +289,12 @@ def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, st
         threshold=_threshold(given.get("threshold", "auto")),
     )
     _check_packages(plan)
-    dataset = load_dataset(given.get("data", "lab"), given.get("format", DataFormat.AUTO).value)
-    return _Job(plan, Parts([dataset]), out or _registry(), None)
+
+    def read() -> Parts:
+        uri, data_format = given.get("data", "lab"), given.get("format", DataFormat.AUTO).value
+        return Parts([load_dataset(uri, data_format, folder=plan.work / _FETCHED, say=_say)])
+
+    return _Job(plan, read, out or _registry(), None)
 
 
 def _check_packages(plan: Plan) -> None:
@@ -292,6 +333,11 @@ def _threshold(text: str) -> Any:
     return Threshold(value=value)
 
 
+def _say(text: str) -> None:
+    """Tell the person who waits."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
 def _registry() -> Path:
     return data_dir() / "models"
 
@@ -310,7 +356,7 @@ def _tell_about_feedback() -> None:
         with Store.open(path, read_only=True) as store:
             verdicts = sum(record.feedback is not None for record in store.anomalies(limit=_MOST_VERDICTS))
     found = f"{verdicts} of analysts' verdicts in {path} are not learned from yet" if verdicts else "none is there yet"
-    console().print(f"spec.training.feedback: {found}", markup=False, soft_wrap=True)
+    _say(f"spec.training.feedback: {found}")
 
 
 def _measured(metrics: dict[str, Any]) -> str:

@@ -6,19 +6,17 @@ import glob
 import gzip
 import json
 import logging
-from collections.abc import Iterable
 from pathlib import Path
 
-from logwarden.datasets.chronological import Span, split_files
+from logwarden.datasets.chronological import Span, recordings, split_files
 from logwarden.datasets.dataset import Dataset
-from logwarden.datasets.recording import FileLines, Recording
+from logwarden.datasets.recording import FileLines
 from logwarden.errors import InvalidInputError
 from logwarden.sources.files import expand, open_input
 
 _log = logging.getLogger(__name__)
 
 _SAMPLE = 4096
-_DAY = 86_400.0
 
 
 def load_lines(path: str, *, json_only: bool = False) -> Dataset:
@@ -40,7 +38,7 @@ def load_lines(path: str, *, json_only: bool = False) -> Dataset:
     if json_only:
         for file in files:
             _check_json(file)
-    train, validation, test = (_recordings(spans) for spans in split_files(files, path))
+    train, validation, test = (recordings(spans, _read) for spans in split_files(files, path))
     return Dataset(path, "ndjson" if json_only else "lines", "by time, 60 : 20 : 20 lines", train, validation, test)
 
 
@@ -80,21 +78,5 @@ def _check_json(file: Path) -> None:
         raise InvalidInputError(f"{file}: the first line is no JSON object: take format lines for other logs")
 
 
-def _recordings(spans: Iterable[Span]) -> list[Recording]:
-    spans = list(spans)
-    dated = [span for span in spans if span.started]
-    started, ended = min((s.started for s in dated), default=0.0), max((s.ended for s in dated), default=0.0)
-    total = sum(span.lines for span in spans)
-    return [
-        Recording(
-            name=f"{span.path.name}:{span.first}-{span.last}",
-            lines=FileLines(span.path, span.first, span.last),
-            incidents=(),
-            started=span.started,
-            ended=span.ended,
-            # Files that were written side by side share the days.
-            days=(ended - started) / _DAY * span.lines / total,
-            labelled=False,
-        )
-        for span in spans
-    ]
+def _read(span: Span) -> tuple[str, FileLines]:
+    return f"{span.path.name}:{span.first}-{span.last}", FileLines(span.path, span.first, span.last)

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import confluent_kafka
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    OFFSET_STORED,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_STORED, KafkaError, KafkaException, Message, TopicPartition
 
 from logwarden.api.log_pipeline import dead_letters_group
 from logwarden.errors import InvalidInputError
@@ -26,12 +16,9 @@ from logwarden.kafka.clients import new_client
 from logwarden.kafka.envelope import decode
 from logwarden.kafka.errors import KafkaUnusableError, LastError, plain
 from logwarden.kafka.publisher import ERROR, MAX_MESSAGE_BYTES, OFFSET, PARTITION, TIMESTAMP, TOPIC
+from logwarden.kafka.reading import partitions_of, read_to_end, reader
 from logwarden.kafka.settings import KafkaSettings
 
-_ASK_SECONDS = 10.0
-_SILENT_SECONDS = 15.0
-_REASON_SECONDS = 0.5
-_BATCH = 500
 _QUEUE_SECONDS = 0.1
 _SENDING: dict[str, Any] = {
     "acks": "all",
@@ -94,17 +81,12 @@ def read_dead_letters(settings: KafkaSettings, *, unreplayed: bool = False) -> I
     KafkaUnusableError
         If the topic cannot be read.
     """
-    last_error = LastError()
-    consumer = _consumer(settings, last_error)
-    try:
-        yield from map(_letter, _messages(consumer, settings, unreplayed=unreplayed))
-    except KafkaException as error:
-        with contextlib.suppress(KafkaException):
-            consumer.poll(_REASON_SECONDS)  # hands the reasons to last_error
-        reason = last_error.text or plain(error)
-        raise KafkaUnusableError(f"cannot use Kafka at {settings.bootstrap_servers}: {reason}") from None
-    finally:
-        consumer.close()
+    name = settings.topic.dead_letters
+    begin = OFFSET_STORED if unreplayed else OFFSET_BEGINNING
+    with reader(settings, dead_letters_group(settings.group)) as consumer:
+        begins = [TopicPartition(name, number, begin) for number in partitions_of(consumer, settings, name)]
+        for messages in read_to_end(consumer, settings, begins):
+            yield from map(_letter, messages)
 
 
 def distinct(letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
@@ -122,51 +104,13 @@ def mark_replayed(settings: KafkaSettings, letters: Iterable[DeadLetter]) -> Non
     for letter in letters:
         partition, offset = letter.place
         ends[partition] = max(ends.get(partition, 0), offset + 1)
-    consumer = _consumer(settings, LastError())
-    try:
-        name = settings.topic.dead_letters
-        consumer.commit(
-            offsets=[TopicPartition(name, partition, end) for partition, end in ends.items()], asynchronous=False
-        )
-    except KafkaException as error:
-        raise KafkaUnusableError(f"that they were replayed could not be remembered: {plain(error)}") from None
-    finally:
-        consumer.close()
-
-
-def _consumer(settings: KafkaSettings, last_error: LastError) -> Consumer:
-    config = {
-        "group.id": dead_letters_group(settings.group),
-        "enable.auto.commit": False,
-        "enable.partition.eof": True,
-        "auto.offset.reset": "earliest",
-        "error_cb": last_error,
-    }
-    return new_client(Consumer, {**settings.client(), **config})
-
-
-def _messages(consumer: Consumer, settings: KafkaSettings, *, unreplayed: bool) -> Iterator[Message]:
-    """Yield all messages that stand in the topic now."""
     name = settings.topic.dead_letters
-    found = consumer.list_topics(name, timeout=_ASK_SECONDS).topics[name]
-    if found.error is not None:
-        raise KafkaUnusableError(f"topic {name} at {settings.bootstrap_servers}: {plain(found.error)}")
-    open_partitions = set(found.partitions)
-    begin = OFFSET_STORED if unreplayed else OFFSET_BEGINNING
-    consumer.assign([TopicPartition(name, number, begin) for number in open_partitions])
-    heard = time.monotonic()
-    while open_partitions:
-        for message in consumer.consume(_BATCH, timeout=1.0):
-            heard = time.monotonic()
-            error = message.error()
-            if error is None:
-                yield message
-            elif error.code() == KafkaError._PARTITION_EOF:
-                open_partitions.discard(message.partition() or 0)
-            else:
-                raise KafkaException(error)
-        if time.monotonic() - heard > _SILENT_SECONDS:
-            raise KafkaUnusableError(f"Kafka at {settings.bootstrap_servers} does not answer")
+    offsets = [TopicPartition(name, partition, end) for partition, end in ends.items()]
+    with reader(settings, dead_letters_group(settings.group)) as consumer:
+        try:
+            consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            raise KafkaUnusableError(f"that they were replayed could not be remembered: {plain(error)}") from None
 
 
 def _letter(message: Message) -> DeadLetter:

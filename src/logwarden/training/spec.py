@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, LoraSpec, PromotionSpec, UnitSpec
-from logwarden.datasets import Dataset, load_dataset
+from logwarden.datasets import Dataset
 from logwarden.datasets.loading import local_path
 from logwarden.errors import InvalidInputError
 from logwarden.training.language.config import Lora, TrainingConfig
 from logwarden.training.plan import Parts, Plan, Threshold
 from logwarden.units import UnitConfig
+
+Load = Callable[[DatasetSpec], Dataset]
+"""Reads a data set from wherever it is."""
 
 _ATTENTION = ("q", "k", "v", "o")
 """The attention projections of a T5, by name."""
@@ -60,7 +64,7 @@ def plan_of(model: AnomalyModel, work: Path, where: str, *, steps: int | None = 
     )
 
 
-def parts_of(model: AnomalyModel, where: str) -> Parts:
+def parts_of(model: AnomalyModel, where: str, load: Load) -> Parts:
     """Read the data sets of a model.
 
     Raises
@@ -74,7 +78,7 @@ def parts_of(model: AnomalyModel, where: str) -> Parts:
             f"{where}: spec.training.datasets: found none, and one is needed to train: add - uri: /var/log/syslog"
         )
     fields = [f"{where}: spec.training.datasets[{i}]" for i in range(len(datasets))]
-    parts = Parts([_dataset(one, field) for one, field in zip(datasets, fields, strict=True)])
+    parts = Parts([_dataset(one, field, load) for one, field in zip(datasets, fields, strict=True)])
     if model.spec.training.mode == "Supervised" and not any(dataset.labelled for dataset in parts.datasets):
         raise InvalidInputError(
             f"{where}: spec.training.mode: Supervised needs labels, and none of the data sets has any: "
@@ -129,15 +133,12 @@ def _unit(unit: UnitSpec) -> UnitConfig:
             return UnitConfig.flow()
 
 
-def _dataset(dataset: DatasetSpec, field: str) -> Dataset:
-    if dataset.uri is None:
-        raise InvalidInputError(
-            f"{field}.topic: what a pipeline collected can be read in a cluster only: name a file or folder with uri"
-        )
+def _dataset(dataset: DatasetSpec, field: str, load: Load) -> Dataset:
     try:
-        return load_dataset(dataset.uri, dataset.format)
+        return load(dataset)
     except InvalidInputError as error:
-        raise InvalidInputError(f"{field}: {error}") from error
+        named = f"{field}.topic" if dataset.topic is not None else field
+        raise InvalidInputError(f"{named}: {error}") from error
 
 
 def _lora(lora: LoraSpec) -> Lora:
