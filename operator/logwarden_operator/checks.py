@@ -23,8 +23,6 @@ def parse_model(raw: Child) -> AnomalyModel:
     _check_storage(model)
     for index, dataset in enumerate(model.spec.training.datasets):
         _check_dataset(f"spec.training.datasets[{index}]", dataset)
-    if model.spec.training.nodes > 1:
-        raise InvalidSpecError("spec.training.nodes: only 1 is possible: several pods do not share a training yet")
     _check_serving(model)
     return model
 

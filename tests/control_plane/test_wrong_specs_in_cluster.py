@@ -54,7 +54,6 @@ WRONG_MODELS = {
     "spec.explanation.openAI.apiKeySecretRef": MODEL
     + 'spec: {explanation: {openAI: {url: "http://a", model: b, apiKeySecretRef: {name: none, key: k}}}}\n',
     "spec.storage.uri": MODEL + 'spec: {storage: {uri: "file:///srv/models"}}\n',
-    "spec.training.nodes": TRAINED.replace("training:", "training:\n    nodes: 2"),
     "spec.training.datasets[0].uri": TRAINED.replace("pvc://history/2026/10", "s3://logs/2026/10/"),
     "spec.training.datasets[0].topic": MODEL + "spec: {training: {datasets: [{topic: {last: 7d}}]}}\n",
     "spec.serving.runtime": MODEL + "spec: {serving: {runtime: Torch}}\n",

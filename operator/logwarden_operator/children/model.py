@@ -6,8 +6,14 @@ from dataclasses import dataclass
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden_operator.children.monitoring import training_monitoring
+from logwarden_operator.children.network import training_policies
 from logwarden_operator.children.storage import storage
-from logwarden_operator.children.training import training_config, training_job, training_schedule
+from logwarden_operator.children.training import (
+    training_config,
+    training_job,
+    training_schedule,
+    training_service,
+)
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 from logwarden_operator.revisions import Pointer
@@ -28,6 +34,8 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     if model.spec.training.datasets:
         children += [training_config(model, context, pointer.pinned), *training_schedule(model, context)]
         children += training_monitoring(context)
+        if model.spec.training.nodes > 1:
+            children += [training_service(context), *training_policies(context)]
         if plan.job:
             children.append(training_job(model, context, plan.hash))
     return children

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -116,16 +117,15 @@ def command(
     """Train a model on your own logs and write a new revision.
 
     With -f, everything that decides the result stands in the file. Without labels all logs count as normal. Shows
-    progress and remaining time; run it again after a break and it goes on where it stopped.
+    progress and remaining time; run it again after a break and it goes on where it stopped. Started by torchrun, its
+    processes share every batch.
     """
     from logwarden.revisions import Registry
     from logwarden.training.leftovers import discard, mark_for_discarding, remove_old_revisions
-    from logwarden.training.pipeline import train
+    from logwarden.training.pipeline import assist, train
 
-    if discard_work:
-        if work is None:
-            raise InvalidInputError("--discard-work: needs --work, which names the folder to delete")
-        mark_for_discarding(work)
+    if discard_work and work is None:
+        raise InvalidInputError("--discard-work: needs --work, which names the folder to delete")
     options = {
         "data": data,
         "format": data_format,
@@ -138,29 +138,44 @@ def command(
         "threshold": threshold,
     }
     given = {option: value for option, value in options.items() if value is not None}
-    job = _from_file(file, given, out, work, steps) if file else _from_options(given, out, work, steps)
     notes = console()
 
     def say(text: str) -> None:
         notes.print(text, markup=False, soft_wrap=True)
 
-    with _progress_served(metrics_port, say):
-        revision = train(job.plan, job.parts, job.root, say)
-    screen = console(stderr=False)
-    screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
-    screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
-    promotion = _promotion_now(file, job, say)
-    refusal = _refusal(promote, promotion, revision.manifest.metrics)
-    if refusal is None:
-        Registry(job.root).promote(revision.id)
-        screen.print("it is the active revision now", markup=False)
-    else:
-        screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-    removed = remove_old_revisions(job.root, promotion, say) if promotion else []
-    if result is not None:
-        _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
-    if discard_work:
-        discard(job.plan.work, say)
+    with _joined() as rank:
+        if discard_work and work is not None and rank == 0:
+            mark_for_discarding(work)
+        job = _from_file(file, given, out, work, steps) if file else _from_options(given, out, work, steps)
+        with _progress_served(metrics_port, say):
+            if rank > 0:
+                assist(job.plan, job.parts)
+                return
+            revision = train(job.plan, job.parts, job.root, say)
+        screen = console(stderr=False)
+        screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
+        screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
+        promotion = _promotion_now(file, job, say)
+        refusal = _refusal(promote, promotion, revision.manifest.metrics)
+        if refusal is None:
+            Registry(job.root).promote(revision.id)
+            screen.print("it is the active revision now", markup=False)
+        else:
+            screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
+        removed = remove_old_revisions(job.root, promotion, say) if promotion else []
+        if result is not None:
+            _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
+        if discard_work:
+            discard(job.plan.work, say)
+
+
+def _joined() -> AbstractContextManager[int]:
+    """Join the other processes where several share a training, and give the rank of this one."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        return nullcontext(0)
+    from logwarden.training.language.ranks import joined
+
+    return joined()
 
 
 @contextmanager

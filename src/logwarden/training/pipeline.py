@@ -84,6 +84,12 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
     return write_revision(root, files, manifest_fields(plan, parts.datasets, cuts, model, report, seconds))
 
 
+def assist(plan: Plan, parts: Parts) -> None:
+    """Take part in a training whose process of rank 0 calls :func:`train`: share the steps of the language model."""
+    if plan.tuning.steps != 0:
+        _tuned_folder(plan, parts, mine_templates(plan.unit, parts.train))
+
+
 def mine_templates(unit: UnitConfig, recordings: Sequence[Recording]) -> Templates:
     """Mine the templates of all training lines.
 
@@ -170,7 +176,22 @@ def _language_folder(plan: Plan, parts: Parts, templates: Templates) -> Path:
 
 def tune_language_model(plan: Plan, parts: Parts, templates: Templates) -> Path:
     """Pretrain where the plan starts from scratch, tune with LoRA, export; return the folder to serve from."""
-    from logwarden.training.language import export, fine_tune
+    from logwarden.training.language import export
+
+    tuned, samples = _tuned_folder(plan, parts, templates)
+    out = plan.work / LANGUAGE_FOLDER
+    shutil.rmtree(out, ignore_errors=True)
+    _log.info("export: %s", export(tuned, out, samples))
+    # The weights too: a later training starts from them.
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(tuned / name, out / name)
+    shutil.copytree(tuned / "adapter", out / "adapter")
+    return out
+
+
+def _tuned_folder(plan: Plan, parts: Parts, templates: Templates) -> tuple[Path, list[str]]:
+    """Return the folder of the tuned weights, and some texts of the validation part."""
+    from logwarden.training.language import fine_tune
 
     train = _examples(plan, parts.train, templates)
     validation = _examples(plan, parts.validation, templates)
@@ -184,15 +205,7 @@ def tune_language_model(plan: Plan, parts: Parts, templates: Templates) -> Path:
         plan.tuning,
         plan.work / "tuned",
     )
-    out = plan.work / LANGUAGE_FOLDER
-    shutil.rmtree(out, ignore_errors=True)
-    samples = [example.text for example in validation][:_EXPORT_SAMPLES]
-    _log.info("export: %s", export(tuned, out, samples))
-    # The weights too: a later training starts from them.
-    for name in ("config.json", "model.safetensors"):
-        shutil.copyfile(tuned / name, out / name)
-    shutil.copytree(tuned / "adapter", out / "adapter")
-    return out
+    return tuned, [example.text for example in validation][:_EXPORT_SAMPLES]
 
 
 def _base_folder(plan: Plan, examples: Sequence[Example], explanations: Sequence[Example]) -> str | Path:
