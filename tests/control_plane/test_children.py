@@ -159,6 +159,17 @@ def test_without_a_gpu_detectors_run_without_torch() -> None:
     assert "tolerations" not in pod
 
 
+def test_a_gpu_brings_detectors_with_torch_on_it() -> None:
+    given = {"images": {"detector": "d:1", "trainer": "t:1"}, "node_selector": {"pool": "gpu"}}
+    children = children_of((GOLDEN / "gpu.input.yaml").read_text(), **given)
+    pod = find(children, "Deployment", "core-detector")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (container["image"], container["command"][-2:]) == ("t:1", ["--device", "cuda"])
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "8Gi"}
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+
+
 def test_keda_alone_decides_the_number_of_detectors_where_it_is() -> None:
     with_keda = children_of(FULL, available=ALL_CRDS)
     assert "replicas" not in find(with_keda, "Deployment", "campus-detector")["spec"]

@@ -17,6 +17,8 @@ import pytest
 
 from logwarden.errors import InvalidInputError
 from logwarden.language import LanguageModel
+from logwarden.local.revision import load
+from logwarden.revisions import BUILTIN, open_revision
 from logwarden.training import language as training  # its functions import torch when first asked for
 from logwarden.training.language import Example, Lora, unique_weighted
 from tests.training.tiny import TINY, WORDS, corpus, labelled, tiny_config, weights_of
@@ -143,10 +145,32 @@ def test_adapter_names_no_path_of_this_machine(base: Path, tuned: Path) -> None:
 
 
 def test_serving_and_torch_agree(model: LanguageModel, tuned: Path) -> None:
-    reference = training.load_torch(tuned, "cpu")
+    reference = LanguageModel.load(tuned, device="cpu")
     texts = corpus()[:20]
     np.testing.assert_allclose(model.probabilities(texts), reference.probabilities(texts), atol=0.05)
     np.testing.assert_allclose(model.losses(texts), reference.losses(texts), atol=0.1)
+
+
+def test_the_packaged_revision_scores_alike_by_torch() -> None:
+    revision = open_revision(BUILTIN)
+    by_onnx, by_torch = load(revision).language, load(revision, "cpu").language
+    texts = [f"{line} failed: panic" if number % 2 else line for number, line in enumerate(corpus()[:30])]
+    np.testing.assert_allclose(by_torch.probabilities(texts), by_onnx.probabilities(texts), atol=0.05)
+    np.testing.assert_allclose(by_torch.losses(texts), by_onnx.losses(texts), atol=0.1)
+    prompt = "explain: template sshd: session closed"
+    assert by_torch.generate(prompt, max_tokens=8) == by_onnx.generate(prompt, max_tokens=8)
+
+
+@pytest.mark.parametrize(
+    ("device", "words"), [("cuda", "torch finds no CUDA device"), ("cpu", "its weights cannot be loaded")]
+)
+def test_torch_says_what_it_lacks(exported: Path, device: str, words: str) -> None:
+    import torch
+
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InvalidInputError, match=words):
+        LanguageModel.load(exported, device=device)
 
 
 def test_the_export_names_no_path_of_this_machine(exported: Path) -> None:
