@@ -6,7 +6,7 @@ from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec
 from logwarden.api.log_pipeline import KafkaSpec, LogPipeline
 from logwarden.errors import InvalidInputError
 from logwarden_operator.children.documents import claim_of
-from logwarden_operator.children.pods import GPU, METRICS_PORT
+from logwarden_operator.children.pods import GPU, METRICS_PORT, asks_for_gpu
 from logwarden_operator.ownership import Child
 from logwarden_operator.parsing import InvalidSpecError, parse
 
@@ -26,8 +26,6 @@ def parse_model(raw: Child) -> AnomalyModel:
     _check_storage(model)
     for index, dataset in enumerate(model.spec.training.datasets):
         _check_dataset(f"spec.training.datasets[{index}]", dataset)
-    if model.spec.training.nodes > 1:
-        raise InvalidSpecError("spec.training.nodes: only 1 is possible: several pods do not share a training yet")
     _check_serving(model)
     return model
 
@@ -78,8 +76,10 @@ def _check_dataset(field: str, dataset: DatasetSpec) -> None:
 
 def _check_serving(model: AnomalyModel) -> None:
     serving = model.spec.serving
-    if serving.runtime == "Torch":
-        raise InvalidSpecError("spec.serving.runtime: Torch is not served in a cluster yet: use auto or ONNX")
-    for part in ("limits", "requests"):
-        if GPU in getattr(serving.resources, part):
-            raise InvalidSpecError(f"spec.serving.resources.{part}: remove {GPU}: detectors run on CPU")
+    on_gpu = asks_for_gpu(serving.resources)
+    if serving.runtime == "Torch" and not on_gpu:
+        raise InvalidSpecError(f"spec.serving.runtime: Torch needs {GPU} in spec.serving.resources.limits; or use ONNX")
+    if serving.runtime == "ONNX" and on_gpu:
+        raise InvalidSpecError(
+            f"spec.serving.runtime: ONNX computes on CPUs: use auto, or remove {GPU} from the limits"
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from logwarden_operator.children.training import USER_MISTAKE
 from logwarden_operator.conditions import Condition, false, true, unknown
 from logwarden_operator.ownership import Child
 
@@ -124,9 +125,12 @@ def termination(pod: Child) -> str | None:
 
 
 def failure(pods: list[Child]) -> Cause | None:
-    """Return how the last failed pod of a Job ended."""
+    """Return how the last failed pod of a Job ended.
+
+    A mistake of the user ends the Job at once; pods that shared the work then fail too, each without its peer.
+    """
     failed = [pod for pod in pods if (pod.get("status") or {}).get("phase") == "Failed"]
-    for pod in sorted(failed, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True):
+    for pod in sorted(failed, key=_importance, reverse=True):
         for container in pod["status"].get("containerStatuses", []):
             ended = _ended(container)
             if ended and ended.get("reason") == "OOMKilled":
@@ -134,3 +138,9 @@ def failure(pods: list[Child]) -> Cause | None:
             if ended:
                 return Cause("Error", f"pod {pod['metadata']['name']}: {_last_words(ended)}")
     return None
+
+
+def _importance(pod: Child) -> tuple[bool, str]:
+    ends = [_ended(container) or {} for container in pod["status"].get("containerStatuses", [])]
+    mistaken = any(ended.get("exitCode") == USER_MISTAKE for ended in ends)
+    return mistaken, str(pod["metadata"].get("creationTimestamp", ""))

@@ -62,7 +62,7 @@ async def _reconcile(env: Environment, raw: Child, owner: Owner, model: AnomalyM
     observed = await observe(env.cluster, owner, MODEL_CHILDREN, context.available, [])
     states = await _job_states(env, owner, observed)
     pointer = _read_pointer(observed, owner)
-    pointer = record(pointer, states, model.name, training_hash(model, pointer.requests))
+    pointer = record(pointer, states, model, training_hash(model, pointer.requests))
     if heard := _heard(raw):
         observed, pointer = await _answer(env, owner, raw, model, pointer, observed, heard)
     pipelines, problem = await _collecting(env, model, owner)

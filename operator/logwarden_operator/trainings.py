@@ -58,7 +58,7 @@ def _belongs(pod: Child, job: Child) -> bool:
     return bool(same and labels.get("batch.kubernetes.io/job-name") == metadata["name"])
 
 
-def record(pointer: Pointer, states: list[JobState], model: str, hash_: str) -> Pointer:
+def record(pointer: Pointer, states: list[JobState], model: AnomalyModel, hash_: str) -> Pointer:
     """Return the pointer with the results of all Jobs that ended well and were not recorded yet."""
     for state in states:
         if state.outcome == "Complete" and not pointer.knows(state.uid) and (result := result_of(state.pods)):
@@ -85,7 +85,7 @@ def plan(
     It is made when its data is available and it was not trained yet; once there it stays, for its logs.
     """
     hash_ = training_hash(model, pointer.requests)
-    there = any(state.name == job_name(model.name, hash_) for state in states)
+    there = any(state.name == job_name(model, hash_) for state in states)
     asked = not model.spec.training.suspend or pointer.request == hash_
     wanted = bool(model.spec.training.datasets) and pointer.trained != hash_ and data and asked
     return TrainingPlan(hash_, there or wanted, pipelines)
@@ -104,7 +104,7 @@ def trained_condition(
         return true("Trained", "NotNeeded", "spec.training.datasets is empty: the base model is used as it is")
     if pointer.trained == plan.hash:
         return true("Trained", "TrainingCompleted", f"revision {pointer.latest} was trained with these settings")
-    name = job_name(model.name, plan.hash)
+    name = job_name(model, plan.hash)
     state = next((state for state in states if state.name == name), None)
     if state is not None:
         return _job_condition(state, reached)

@@ -246,6 +246,13 @@ REJECTED = {
         MODEL.replace("learningRate: 3.0e-4", "mode: Supervised"),
         "f.yaml:9:3: spec.training.datasets: mode Supervised needs at least one data set with labels",
     ),
+    "more nodes than texts in a batch": (
+        MODEL.replace("learningRate: 3.0e-4", "nodes: 33"),
+        (
+            "f.yaml:10:5: spec.training.nodes: nodes must not be greater than batchSize: each computes a part of every "
+            "batch"
+        ),
+    ),
     "schedule that is no cron line": (
         MODEL.replace("learningRate: 3.0e-4", "schedule: every sunday"),
         (

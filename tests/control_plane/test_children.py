@@ -10,11 +10,12 @@ from logwarden.api.load import load_pipelines, load_resources
 from logwarden.kafka.settings import settings_of
 from logwarden_operator.children.documents import pod_documents
 from logwarden_operator.children.quantities import canonical
-from logwarden_operator.children.training import training_hash
+from logwarden_operator.children.training import job_name, training_hash
 from tests.control_plane.builders import ALL_CRDS, GOLDEN, cases, children_of, documents, find, made, resources
 
 SMALL = (GOLDEN / "small.input.yaml").read_text()
 FULL = (GOLDEN / "full.input.yaml").read_text()
+SHARED = (GOLDEN / "shared.input.yaml").read_text()
 SCHEDULED = (GOLDEN / "scheduled.input.yaml").read_text()
 COLLECTED = (GOLDEN / "collected.input.yaml").read_text()
 
@@ -204,6 +205,17 @@ def test_without_a_gpu_detectors_run_without_torch() -> None:
     assert "tolerations" not in pod
 
 
+def test_a_gpu_brings_detectors_with_torch_on_it() -> None:
+    given = {"images": {"detector": "d:1", "trainer": "t:1"}, "node_selector": {"pool": "gpu"}}
+    children = children_of((GOLDEN / "gpu.input.yaml").read_text(), **given)
+    pod = find(children, "Deployment", "core-detector")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert (container["image"], container["command"][-2:]) == ("t:1", ["--device", "cuda"])
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "1", "memory": "8Gi"}
+    assert pod["nodeSelector"] == {"pool": "gpu"}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pod["tolerations"]
+
+
 def test_keda_alone_decides_the_number_of_detectors_where_it_is() -> None:
     with_keda = children_of(FULL, available=ALL_CRDS)
     assert "replicas" not in find(with_keda, "Deployment", "campus-detector")["spec"]
@@ -219,6 +231,39 @@ def test_each_job_has_checkpoints_of_its_own_and_the_queue_of_its_model() -> Non
     assert "/var/lib/logwarden/claim/wan/training/$(JOB_NAME)" in container["command"]
     assert any(one["name"] == "JOB_NAME" for one in container["env"])
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "research"
+
+
+def test_pods_that_share_a_training_find_the_first_and_reach_each_other() -> None:
+    children = children_of(SHARED)
+    job = next(child for child in children if child["kind"] == "Job")
+    pod = job["spec"]["template"]["spec"]
+    environment = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
+    service = find(children, "Service", pod["subdomain"])
+    assert environment["MASTER_ADDR"] == f"$(JOB_NAME)-0.{pod['subdomain']}"
+    assert environment["MASTER_PORT"] == str(service["spec"]["ports"][0]["port"])
+    assert int(environment["WORLD_SIZE"]) == job["spec"]["completions"] == job["spec"]["parallelism"] == 2
+    labels = job["spec"]["template"]["metadata"]["labels"]
+    policy = find(children, "NetworkPolicy", "core-training")["spec"]
+    for selector in (
+        service["spec"]["selector"],
+        policy["podSelector"]["matchLabels"],
+        policy["ingress"][0]["from"][0]["podSelector"]["matchLabels"],
+    ):
+        assert selector.items() <= labels.items()
+    assert "ports" not in policy["ingress"][0]
+
+
+def test_one_pod_meets_nobody() -> None:
+    children = children_of(SHARED.replace("nodes: 2", "nodes: 1"))
+    assert {child["kind"] for child in children} == {"ConfigMap", "CronJob", "Job", "PersistentVolumeClaim"}
+
+
+def test_another_number_of_nodes_is_another_job_of_the_same_training() -> None:
+    one, two = (resources(SHARED.replace("nodes: 2", f"nodes: {nodes}"))[0] for nodes in (1, 2))
+    assert one is not None
+    assert two is not None
+    assert training_hash(one, 0) == training_hash(two, 0)
+    assert f"{job_name(one, training_hash(one, 0))}-x2" == job_name(two, training_hash(two, 0))
 
 
 def test_a_default_that_is_written_out_trains_nothing_anew() -> None:
@@ -271,7 +316,13 @@ def test_revisions_outlive_the_resource() -> None:
 
 
 def test_names_stay_within_the_limits_of_kubernetes() -> None:
+    """The last pod of a Job of 64 is called after it, and a CronJob adds 11 characters to the name of its Jobs."""
     long = "a" * 40
+    many = children_of(SHARED.replace("core", long).replace("nodes: 2", "nodes: 64\n    batchSize: 64"))
+    for child in many:
+        if child["kind"] in ("Job", "CronJob"):
+            added = 11 if child["kind"] == "CronJob" else 0
+            assert len(child["metadata"]["name"]) + added + len("-63") <= 63
     for child in children_of(FULL.replace("campus", long), available=ALL_CRDS) + children_of(
         SCHEDULED.replace("wan", long)
     ):

@@ -163,6 +163,17 @@ class TestHealth:
         assert cause is not None
         assert cause.message == "pod p: exit code 2: spec.base: wrong"
 
+    def test_a_mistake_goes_before_what_it_did_to_other_pods(self) -> None:
+        pods = []
+        for second, (code, message) in enumerate([(2, "spec.base: wrong"), (1, "Connection closed by peer")]):
+            ended = {"exitCode": code, "reason": "Error", "message": message}
+            container = {"name": "training", "state": {"terminated": ended}}
+            metadata = {"name": f"p-{second}", "creationTimestamp": f"2026-11-28T12:00:0{second}Z"}
+            pods.append({"metadata": metadata, "status": {"phase": "Failed", "containerStatuses": [container]}})
+        cause = failure(pods)
+        assert cause is not None
+        assert cause.message == "pod p-0: exit code 2: spec.base: wrong"
+
 
 class TestUsage:
     def pipeline(self, model: str, detector: str = "True") -> Child:

@@ -184,6 +184,43 @@ def test_a_schedule_becomes_a_cron_job_and_its_results_count(
     assert "campus-schedule-1" in jobs(server, namespace)
 
 
+def test_several_nodes_share_a_training_and_one_takes_over_when_the_spec_says_so(
+    server: ApiServer, operator: Operator, namespace: str
+) -> None:
+    apply(server, namespace, TRAINED.replace("training:", 'training:\n    nodes: 2\n    schedule: "0 3 * * 0"'))
+    shared = training(server, operator, namespace)
+    spec = server.get("job", shared, "-n", namespace)["spec"]
+    assert (spec["completionMode"], spec["completions"], spec["parallelism"]) == ("Indexed", 2, 2)
+    service = eventually(lambda: server.get("svc", "campus-training", "-n", namespace), "a Service", operator)
+    assert (service["spec"]["clusterIP"], service["spec"]["publishNotReadyAddresses"]) == ("None", True)
+    eventually(lambda: server.get("netpol", "campus-training", "-n", namespace), "a NetworkPolicy", operator)
+    cron = eventually(lambda: server.get("cronjob", "campus-schedule", "-n", namespace), "a CronJob", operator)
+    assert cron["spec"]["jobTemplate"]["spec"]["completionMode"] == "Indexed"
+
+    apply(server, namespace, TRAINED)
+    alone = training(server, operator, namespace, past=(shared,))
+    eventually(lambda: jobs(server, namespace) == [alone], "the shared Job is gone", operator)
+    assert server.get("job", alone, "-n", namespace)["spec"]["completionMode"] == "NonIndexed"
+    for kind in ("svc", "netpol", "cronjob"):
+        eventually(lambda: server.get(kind, "-n", namespace)["items"] == [], f"no {kind}", operator)  # noqa: B023
+    finish(server, namespace, alone, FIRST)
+    eventually(lambda: model(server, namespace)["status"]["phase"] == "Ready", "Ready", operator)
+    apply(server, namespace, TRAINED.replace("training:", "training:\n    nodes: 2"))
+    eventually(lambda: jobs(server, namespace) == [], "the Job of other nodes goes", operator)
+    assert model(server, namespace)["status"]["phase"] == "Ready", "what was trained is not trained again"
+
+
+def test_the_first_of_several_pods_tells_the_result(server: ApiServer, operator: Operator, namespace: str) -> None:
+    apply(server, namespace, TRAINED.replace("training:", "training:\n    nodes: 2"))
+    job = training(server, operator, namespace)
+    template = server.get("job", job, "-n", namespace)["spec"]["template"]["metadata"]["labels"]
+    labels = {**template, "batch.kubernetes.io/job-name": job}
+    make_pod(server, namespace, labels, ended(0, FIRST.to_text()), name=f"{job}-0-aaaaa")
+    make_pod(server, namespace, labels, ended(0, ""), name=f"{job}-1-bbbbb")
+    end_job(server, namespace, job, well=True)
+    eventually(lambda: model(server, namespace)["status"].get("activeRevision") == FIRST.revision, "active", operator)
+
+
 def test_settings_that_come_back_are_trained_again(server: ApiServer, operator: Operator, namespace: str) -> None:
     results = (FIRST, SECOND, FIRST.model_copy(update={"revision": "dddddddddddd"}))
     past: tuple[str, ...] = ()

@@ -202,6 +202,17 @@ def test_a_pause_holds_the_operator_off_until_it_ends(server: ApiServer, operato
     assert condition(pipeline(server, running), "Paused") == {}
 
 
+def test_detectors_move_to_gpus_and_back(server: ApiServer, operator: Operator, running: str) -> None:
+    def limits() -> dict[str, str]:
+        pod = server.get("deploy", "campus-detector", "-n", running)["spec"]["template"]["spec"]
+        return dict(pod["containers"][0]["resources"].get("limits", {}))
+
+    apply(server, running, MODEL + "spec: {serving: {resources: {limits: {nvidia.com/gpu: 1}}}}\n")
+    eventually(lambda: limits() == {"nvidia.com/gpu": "1"}, "a GPU", operator)
+    apply(server, running, MODEL)
+    eventually(lambda: limits() == {}, "no GPU", operator)
+
+
 def test_a_mistake_in_the_model_does_not_stop_the_detectors(
     server: ApiServer, operator: Operator, running: str
 ) -> None:

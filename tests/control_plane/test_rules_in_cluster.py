@@ -84,6 +84,7 @@ REFUSED = {
     "spec.training.lora.dropout": model(training={"lora": {"dropout": 1}}),
     "spec.training.schedule": model(training={"schedule": "sometimes"}),
     "spec.training.nodes": model(training={"nodes": 0}),
+    "nodes must not be greater than batchSize": model(training={"nodes": 9, "batchSize": 8}),
     "spec.training.datasets[0].format": model(training={"datasets": [{"uri": "a", "format": "xls"}]}),
     "spec.training.resources.limits.memory": model(training={"resources": {"limits": {"memory": "lots"}}}),
     "spec.threshold.method": model(threshold={"method": "luck"}),

@@ -54,11 +54,11 @@ WRONG_MODELS = {
     "spec.explanation.openAI.apiKeySecretRef": MODEL
     + 'spec: {explanation: {openAI: {url: "http://a", model: b, apiKeySecretRef: {name: none, key: k}}}}\n',
     "spec.storage.uri": MODEL + 'spec: {storage: {uri: "file:///srv/models"}}\n',
-    "spec.training.nodes": TRAINED.replace("training:", "training:\n    nodes: 2"),
     "spec.training.datasets[0].uri": TRAINED.replace("pvc://history/2026/10", "gs://logs/2026/10/"),
     "spec.training.datasets[0].topic": MODEL + "spec: {training: {datasets: [{topic: {last: 7d}}]}}\n",
-    "spec.serving.runtime": MODEL + "spec: {serving: {runtime: Torch}}\n",
-    "spec.serving.resources.limits": MODEL + "spec: {serving: {resources: {limits: {nvidia.com/gpu: 1}}}}\n",
+    "spec.serving.runtime: Torch needs nvidia.com/gpu": MODEL + "spec: {serving: {runtime: Torch}}\n",
+    "spec.serving.runtime: ONNX computes on CPUs": MODEL
+    + "spec: {serving: {runtime: ONNX, resources: {limits: {nvidia.com/gpu: 1}}}}\n",
     "claim nowhere": TRAINED.replace("pvc://history/2026/10", "pvc://nowhere/x"),
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -12,52 +11,19 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from logwarden.errors import InvalidInputError
 from logwarden.language import LanguageModel
+from logwarden.local.revision import load
+from logwarden.revisions import BUILTIN, open_revision
 from logwarden.training import language as training  # its functions import torch when first asked for
-from logwarden.training.language import Example, Lora, ModelSize, TrainingConfig, unique_weighted
+from logwarden.training.language import Example, Lora, unique_weighted
+from tests.training.tiny import TINY, WORDS, corpus, labelled, tiny_config, weights_of
 
 pytestmark = pytest.mark.train
-
-WORDS = ("NUM", "IP", "IFACE")
-TINY = ModelSize(
-    width=32, feed_forward=64, heads=2, head_width=16, encoder_layers=1, decoder_layers=1, vocabulary=512, dropout=0.0
-)
-
-
-def tiny_config(**settings: Any) -> TrainingConfig:
-    """Return settings for one thread: two of them wait for each other where tests run side by side."""
-    return TrainingConfig(**{"size": TINY, "threads": 1, "max_tokens": 48, **settings})
-
-
-def corpus() -> list[str]:
-    """Return some hundred distinct lines as a small network writes them, masked."""
-    verbs = ("accepted", "closed", "renewed", "released", "opened", "refreshed")
-    things = ("session", "lease", "route", "neighbour", "query", "transfer")
-    daemons = ("sshd", "bgpd", "ospfd", "dnsmasq", "nginx", "chronyd")
-    tails = ("from IP port NUM", "on IFACE", "after NUM seconds", "for IP")
-    return [f"{d}: {v} {t} {e}" for d in daemons for v in verbs for t in things for e in tails]
-
-
-def labelled(lines: list[str]) -> list[Example]:
-    """Return each line as normal and, with a failure in it, as anomalous."""
-    normal = [Example("detect", line, "normal") for line in lines]
-    odd = [Example("detect", f"{line} failed: panic", "anomaly") for line in lines]
-    explained = [Example("explain", f"template {line}", f"{line.split(':')[0]} wrote this") for line in lines[:40]]
-    mixed = [*normal, *odd, *explained]
-    random.Random(0).shuffle(mixed)
-    return mixed
-
-
-def weights_of(folder: Path) -> dict[str, np.ndarray]:
-    from safetensors.numpy import load_file
-
-    return load_file(folder / "model.safetensors")
 
 
 @pytest.fixture(scope="module")
@@ -179,10 +145,32 @@ def test_adapter_names_no_path_of_this_machine(base: Path, tuned: Path) -> None:
 
 
 def test_serving_and_torch_agree(model: LanguageModel, tuned: Path) -> None:
-    reference = training.load_torch(tuned, "cpu")
+    reference = LanguageModel.load(tuned, device="cpu")
     texts = corpus()[:20]
     np.testing.assert_allclose(model.probabilities(texts), reference.probabilities(texts), atol=0.05)
     np.testing.assert_allclose(model.losses(texts), reference.losses(texts), atol=0.1)
+
+
+def test_the_packaged_revision_scores_alike_by_torch() -> None:
+    revision = open_revision(BUILTIN)
+    by_onnx, by_torch = load(revision).language, load(revision, "cpu").language
+    texts = [f"{line} failed: panic" if number % 2 else line for number, line in enumerate(corpus()[:30])]
+    np.testing.assert_allclose(by_torch.probabilities(texts), by_onnx.probabilities(texts), atol=0.05)
+    np.testing.assert_allclose(by_torch.losses(texts), by_onnx.losses(texts), atol=0.1)
+    prompt = "explain: template sshd: session closed"
+    assert by_torch.generate(prompt, max_tokens=8) == by_onnx.generate(prompt, max_tokens=8)
+
+
+@pytest.mark.parametrize(
+    ("device", "words"), [("cuda", "torch finds no CUDA device"), ("cpu", "its weights cannot be loaded")]
+)
+def test_torch_says_what_it_lacks(exported: Path, device: str, words: str) -> None:
+    import torch
+
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    with pytest.raises(InvalidInputError, match=words):
+        LanguageModel.load(exported, device=device)
 
 
 def test_the_export_names_no_path_of_this_machine(exported: Path) -> None:
@@ -271,8 +259,7 @@ def test_the_time_budget_ends_a_run(tmp_path: Path) -> None:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
-from test_language_model import resumable
+from tests.training.test_language_model import resumable
 resumable(Path(sys.argv[1]))
 """
 
@@ -287,7 +274,7 @@ def resumable(out: Path) -> Path:
 
 def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(tmp_path: Path) -> None:
     killed = tmp_path / "killed"
-    program = [sys.executable, "-c", INTERRUPTED, str(killed), str(Path(__file__).parent)]
+    program = [sys.executable, "-c", INTERRUPTED, str(killed)]
     process = subprocess.Popen(program)
     state = tmp_path / ".killed.checkpoints"
     wait_for(lambda: any(state.glob("*/state.pt")), process)

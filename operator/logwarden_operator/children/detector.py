@@ -1,4 +1,4 @@
-"""The detector: a Deployment on CPU with ONNX Runtime."""
+"""The detector: a Deployment on CPU with ONNX Runtime, or on GPUs with torch."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from logwarden_operator.children.pods import (
     METRICS_PORT,
     RESOURCES_FILE,
     SECRETS_FOLDER,
+    asks_for_gpu,
     compute,
     config_volume,
     data_volumes,
@@ -67,19 +68,21 @@ def _pod(pipeline: LogPipeline, model: AnomalyModel, context: Context, name: str
     secrets, secret_mounts = secret_volumes(detector_secrets(pipeline, model))
     data, data_mounts = data_volumes()
     models, model_mounts = _models(model)
+    on_gpu = asks_for_gpu(serving.resources)
     return {
         **placement(context.settings, serving.resources),
         "volumes": [config, *secrets, *data, *models],
         "containers": [
             container(
                 COMPONENT,
-                images.detector,
+                # The trainer's image is a detector's with torch.
+                images.trainer if on_gpu else images.detector,
                 images.pull_policy,
-                ARGS,
+                [*ARGS, "--device", "cuda"] if on_gpu else ARGS,
                 env=environment(data_folder(model)),
                 **_credentials(model),
                 ports=[metrics_port()],
-                resources=compute(serving.resources, cpu="250m", memory="512Mi"),
+                resources=compute(serving.resources, cpu="250m", memory="2Gi" if on_gpu else "512Mi"),
                 volumeMounts=[config_mount, *secret_mounts, *data_mounts, *model_mounts],
                 **probes(_START_MINUTES),
             )

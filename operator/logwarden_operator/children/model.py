@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.log_pipeline import LogPipeline
 from logwarden_operator.children.monitoring import training_monitoring
+from logwarden_operator.children.network import training_policies
 from logwarden_operator.children.storage import storage
-from logwarden_operator.children.training import training_config, training_job, training_schedule
+from logwarden_operator.children.training import (
+    training_config,
+    training_job,
+    training_schedule,
+    training_service,
+)
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 from logwarden_operator.revisions import Pointer
@@ -34,6 +40,8 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
         children.append(training_config(model, context, pointer.pinned, plan.pipelines))
         children += training_schedule(model, context, plan.pipelines)
         children += training_monitoring(context)
+        if model.spec.training.nodes > 1:
+            children += [training_service(context), *training_policies(context)]
         if plan.job:
             children.append(training_job(model, context, plan.hash, plan.pipelines))
     return children

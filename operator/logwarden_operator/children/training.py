@@ -1,4 +1,4 @@
-"""Training: a Job of one pod, and a CronJob for the schedule."""
+"""Training: a Job of one or several pods, and a CronJob for the schedule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from logwarden_operator.children.pods import (
     restricted_pod,
 )
 from logwarden_operator.children.secrets import secret_environment, secret_volumes, topic_secrets, training_secrets
-from logwarden_operator.children.workloads import config_map, metrics_port
+from logwarden_operator.children.workloads import config_map, metrics_port, service
 from logwarden_operator.context import Context
 from logwarden_operator.ownership import Child
 
@@ -41,10 +41,12 @@ _SECRETS_FOLDER = "/run/secrets/logwarden"
 """Not below the folder of the resources, which is mounted whole and read-only: nothing can be mounted into it."""
 _RETRIES = 3
 _GRACE_SECONDS = 120
-_USER_MISTAKE = 2
+USER_MISTAKE = 2
 """Exit code of the trainer for what no retry can mend."""
 _ABOUT_THE_JOB = ("schedule", "suspend", "resources", "nodes")
 _JOB_LABEL = {"apiVersion": "v1", "fieldPath": "metadata.labels['batch.kubernetes.io/job-name']"}
+_INDEX = {"apiVersion": "v1", "fieldPath": "metadata.annotations['batch.kubernetes.io/job-completion-index']"}
+_RENDEZVOUS_PORT = 29500
 
 
 def training_hash(model: AnomalyModel, requests: int) -> str:
@@ -61,9 +63,13 @@ def training_hash(model: AnomalyModel, requests: int) -> str:
     return fingerprint([spec, requests])
 
 
-def job_name(name: str, hash_: str) -> str:
-    """Return the name of the Job for a hash: the same settings never train twice."""
-    return f"{name}-train-{hash_[:8]}"
+def job_name(model: AnomalyModel, hash_: str) -> str:
+    """Return the name of the Job for a hash: the same settings never train twice.
+
+    The number of pods of a Job cannot be changed, so a Job of several has it in its name.
+    """
+    nodes = model.spec.training.nodes
+    return f"{model.name}-train-{hash_[:8]}" + (f"-x{nodes}" if nodes > 1 else "")
 
 
 def training_config(
@@ -74,14 +80,21 @@ def training_config(
     The revision of a rollback is in it, because a training must not remove that when it makes room.
     """
     documents = pod_documents(model, pipelines, context.owner.namespace, pinned)
-    return config_map(context, COMPONENT, _config_name(context), {"resources.yaml": documents})
+    return config_map(context, COMPONENT, _name(context), {"resources.yaml": documents})
 
 
 def training_job(model: AnomalyModel, context: Context, hash_: str, pipelines: Sequence[LogPipeline]) -> Child:
     """Return the Job that trains the model as its spec stands."""
-    job = context.owner.child("batch/v1", "Job", job_name(context.owner.name, hash_), COMPONENT)
+    job = context.owner.child("batch/v1", "Job", job_name(model, hash_), COMPONENT)
     job["metadata"]["labels"].update(_queue(model))
     return {**job, "spec": _job_spec(model, context, pipelines)}
+
+
+def training_service(context: Context) -> Child:
+    """Return the headless Service by which the pods of a shared training find the first of them."""
+    port = {"name": "rendezvous", "port": _RENDEZVOUS_PORT, "protocol": "TCP"}
+    # A trainer is never ready in the sense of a probe, and has to be found at once.
+    return service(context, COMPONENT, [port], clusterIP="None", publishNotReadyAddresses=True)
 
 
 def training_schedule(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> list[Child]:
@@ -102,7 +115,8 @@ def training_schedule(model: AnomalyModel, context: Context, pipelines: Sequence
     return [context.owner.child("batch/v1", "CronJob", f"{context.owner.name}-schedule", COMPONENT, spec=spec)]
 
 
-def _config_name(context: Context) -> str:
+def _name(context: Context) -> str:
+    """Return the name of all that the trainings of a model share."""
     return f"{context.owner.name}-{COMPONENT}"
 
 
@@ -113,11 +127,14 @@ def _queue(model: AnomalyModel) -> dict[str, str]:
 
 
 def _job_spec(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> dict[str, Any]:
+    nodes = model.spec.training.nodes
+    # When one pod of several fails, the others fail with it.
     return {
-        "backoffLimit": _RETRIES,
+        "backoffLimit": _RETRIES * nodes,
+        **({"completionMode": "Indexed", "completions": nodes, "parallelism": nodes} if nodes > 1 else {}),
         "podFailurePolicy": {
             "rules": [
-                {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [_USER_MISTAKE]}},
+                {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [USER_MISTAKE]}},
                 {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
             ]
         },
@@ -132,6 +149,7 @@ def _pod(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]
     return {
         **placement(context.settings, resources),
         "restartPolicy": "Never",
+        **({"subdomain": _name(context)} if model.spec.training.nodes > 1 else {}),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "securityContext": restricted_pod(),
@@ -151,7 +169,7 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
         "imagePullPolicy": images.pull_policy,
         "command": _command(model),
         "ports": [metrics_port()],
-        "env": [*environment(data_folder(model)), {"name": "JOB_NAME", "valueFrom": {"fieldRef": _JOB_LABEL}}],
+        "env": [*environment(data_folder(model)), *_place_of_job(model, context)],
         **credentials,
         "resources": compute(training.resources, cpu="1", memory="2Gi"),
         "securityContext": {**restricted_container(), "runAsUser": USER},
@@ -159,6 +177,23 @@ def _container(model: AnomalyModel, context: Context, mounts: list[dict[str, Any
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
+
+
+def _place_of_job(model: AnomalyModel, context: Context) -> list[dict[str, Any]]:
+    """Return the variables that tell a trainer its Job and, where several share a training, where they meet.
+
+    The latter are those that torchrun would set: docs/decisions/0010-training-on-several-nodes.md.
+    """
+    place: list[dict[str, Any]] = [{"name": "JOB_NAME", "valueFrom": {"fieldRef": _JOB_LABEL}}]
+    nodes = model.spec.training.nodes
+    if nodes > 1:
+        place += [
+            {"name": "MASTER_ADDR", "value": f"$(JOB_NAME)-0.{_name(context)}"},
+            {"name": "MASTER_PORT", "value": str(_RENDEZVOUS_PORT)},
+            {"name": "WORLD_SIZE", "value": str(nodes)},
+            {"name": "RANK", "valueFrom": {"fieldRef": _INDEX}},
+        ]
+    return place
 
 
 def _command(model: AnomalyModel) -> list[str]:
@@ -174,7 +209,7 @@ def _command(model: AnomalyModel) -> list[str]:
 
 
 def _volumes(model: AnomalyModel, context: Context) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    config, config_mount = config_volume(_config_name(context), follow=True)
+    config, config_mount = config_volume(_name(context), follow=True)
     data, data_mounts = data_volumes()
     volumes, mounts = [config, *data], [config_mount, *data_mounts]
     if claim := storage_claim(model):

@@ -188,6 +188,12 @@ class TrainingSpec(Spec):
             "datasets",
             lambda training: training.mode != "Supervised" or bool(training.datasets),
         ),
+        Rule(
+            "self.nodes <= self.batchSize",
+            "nodes must not be greater than batchSize: each computes a part of every batch",
+            "nodes",
+            lambda training: training.nodes <= training.batch_size,
+        ),
     )
 
     mode: TrainingMode = Field(
@@ -209,7 +215,7 @@ class TrainingSpec(Spec):
     max_tokens: int = Field(512, ge=16, le=8192, description="Longest input of the model, in tokens.")
     seed: int = Field(7, ge=0, le=2147483647, description="Seed of everything random.")
     schedule: CronSchedule | None = Field(None, description="When to train again; never by default.")
-    nodes: int = Field(1, ge=1, le=64, description="Pods of a training Job.")
+    nodes: int = Field(1, ge=1, le=64, description="Pods of a training Job, which share every batch.")
     resources: Resources = nested(Resources, "Compute resources of a training pod.")
     suspend: bool = Field(False, description="True stops scheduled and automatic training.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -23,6 +24,13 @@ logwarden run detector -f pipeline.yaml --bootstrap-servers localhost:9092 --sto
 """
 
 
+class Device(StrEnum):
+    """Where torch computes."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
 def command(
     file: FileOption,
     pipeline: PipelineOption = None,
@@ -35,6 +43,13 @@ def command(
     ] = None,
     bootstrap_servers: BootstrapServersOption = None,
     metrics_port: MetricsPortOption = None,
+    device: Annotated[
+        Device | None,
+        typer.Option(
+            help="Compute the language model with torch (extra train) on this device.",
+            show_default="onnxruntime on the CPU",
+        ),
+    ] = None,
 ) -> None:
     """Read lines from Kafka, detect, store and publish anomalies, until stopped.
 
@@ -55,6 +70,7 @@ def command(
             secrets=secrets,
             bootstrap_servers=bootstrap_servers,
             metrics_port=metrics_port,
+            device=device.value if device else None,
             say=lambda text: print(text, file=sys.stderr, flush=True),
         )
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -133,17 +134,16 @@ def command(
 
     With -f, everything that decides the result stands in the file; a data set that is a topic is read from the Kafka of
     the LogPipelines in it that use the model. Without labels all logs count as normal. Shows progress and remaining
-    time; run it again after a break and it goes on where it stopped.
+    time; run it again after a break and it goes on where it stopped. Started by torchrun, its processes share every
+    batch.
     """
     from logwarden.datasets import kept_until_done
     from logwarden.revisions import Registry
     from logwarden.training.leftovers import discard, mark_for_discarding, remove_old_revisions
-    from logwarden.training.pipeline import train
+    from logwarden.training.pipeline import assist, train
 
-    if discard_work:
-        if work is None:
-            raise InvalidInputError("--discard-work: needs --work, which names the folder to delete")
-        mark_for_discarding(work)
+    if discard_work and work is None:
+        raise InvalidInputError("--discard-work: needs --work, which names the folder to delete")
     options = {
         "data": data,
         "format": data_format,
@@ -157,24 +157,59 @@ def command(
     }
     given = {option: value for option, value in options.items() if value is not None}
     kafka = _Kafka(bootstrap_servers, secrets)
-    job = _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
-    with _progress_served(metrics_port), kept_until_done(job.plan.work / _FETCHED):
-        revision = train(job.plan, job.read(), job.root, _say)
-    screen = console(stderr=False)
-    screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
-    screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
-    promotion = _promotion_now(file, job)
-    refusal = _refusal(promote, promotion, revision.manifest.metrics)
-    if refusal is None:
-        Registry(job.root).promote(revision.id)
-        screen.print("it is the active revision now", markup=False)
-    else:
-        screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-    removed = remove_old_revisions(job.root, promotion, _say) if promotion else []
-    if result is not None:
-        _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
-    if discard_work:
-        discard(job.plan.work, _say)
+    with _joined() as rank:
+        if discard_work and work is not None and rank == 0:
+            mark_for_discarding(work)
+        job = (
+            _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
+        )
+        fetched = kept_until_done(job.plan.work / _FETCHED) if rank == 0 else nullcontext()
+        with _progress_served(metrics_port), fetched:
+            parts = _read_in_turn(job)
+            if rank > 0:
+                assist(job.plan, parts)
+                return
+            revision = train(job.plan, parts, job.root, _say)
+        screen = console(stderr=False)
+        screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
+        screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
+        promotion = _promotion_now(file, job)
+        refusal = _refusal(promote, promotion, revision.manifest.metrics)
+        if refusal is None:
+            Registry(job.root).promote(revision.id)
+            screen.print("it is the active revision now", markup=False)
+        else:
+            screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
+        removed = remove_old_revisions(job.root, promotion, _say) if promotion else []
+        if result is not None:
+            _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
+        if discard_work:
+            discard(job.plan.work, _say)
+
+
+def _alone() -> bool:
+    return int(os.environ.get("WORLD_SIZE", "1")) == 1
+
+
+@contextmanager
+def _joined() -> Iterator[int]:
+    """Join the other processes where several share a training, and give the rank of this one."""
+    if _alone():
+        yield 0
+        return
+    from logwarden.training.language.ranks import joined
+
+    with joined() as rank:
+        yield rank
+
+
+def _read_in_turn(job: _Job) -> Parts:
+    """Read the data; what process 0 fetched is there for the others."""
+    if _alone():
+        return job.read()
+    from logwarden.training.language.ranks import zero_first
+
+    return zero_first(job.read)
 
 
 @contextmanager

@@ -36,8 +36,8 @@ class DetectionModel:
     fitted: dict[str, Any]
 
     @classmethod
-    def load(cls, revision: Revision, *, threads: int = 1) -> DetectionModel:
-        """Load a revision's files.
+    def load(cls, revision: Revision, *, threads: int = 1, device: str | None = None) -> DetectionModel:
+        """Load a revision's files. ``threads`` and ``device`` are those of :meth:`LanguageModel.load`.
 
         Raises
         ------
@@ -45,7 +45,7 @@ class DetectionModel:
             If the revision's files do not fit together.
         """
         templates = Templates.from_json((revision.path / TEMPLATES_FILE).read_text(encoding="utf-8"))
-        language = LanguageModel.load(revision.path / LANGUAGE_FOLDER, threads=threads)
+        language = LanguageModel.load(revision.path / LANGUAGE_FOLDER, threads=threads, device=device)
         try:
             fitted = json.loads((revision.path / ENSEMBLE_FILE).read_text(encoding="utf-8"))
             model = cls(revision.id, UnitConfig(**fitted["unit"]), templates, language, ModelScores(language), fitted)

@@ -1,6 +1,6 @@
-"""The language model as serving sees it: a small T5 in ONNX form, run by onnxruntime.
+"""The language model as serving sees it: a small T5, run by onnxruntime or, on a GPU, by torch.
 
-Training and export are in :mod:`logwarden.training.language`; nothing here imports torch.
+Training and export are in :mod:`logwarden.training.language`; here only :mod:`.torch_network` imports torch.
 """
 
 from __future__ import annotations

@@ -61,18 +61,25 @@ class LanguageModel:
         self._cut: dict[bytes, float] = {}
 
     @classmethod
-    def load(cls, folder: Path, threads: int = 1) -> LanguageModel:
-        """Load an exported folder (encoder.onnx, decoder.onnx, tokenizer.json, language.json) for the CPU.
+    def load(cls, folder: Path, threads: int = 1, device: str | None = None) -> LanguageModel:
+        """Load a folder with tokenizer.json and language.json.
+
+        Parameters
+        ----------
+        folder
+            Also holds encoder.onnx and decoder.onnx, or for a ``device`` config.json and model.safetensors.
+        threads
+            Of onnxruntime.
+        device
+            ``cpu`` or ``cuda`` to compute with torch there; None to compute with onnxruntime on the CPU.
 
         Raises
         ------
         InvalidInputError
-            If a file is missing or damaged.
+            If a file is missing or damaged, or there is no such device.
         """
-        from logwarden.language.onnx_network import OnnxNetwork
-
         formulation = Formulation.load(folder)
-        return cls(OnnxNetwork(folder, threads), load_tokenizer(folder), formulation)
+        return cls(_network(folder, threads, device), load_tokenizer(folder), formulation)
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return P(anomaly) of each text, shape (texts,): the softmax over the two label words as the first answer."""
@@ -174,6 +181,16 @@ class LanguageModel:
         logits = self._network.decode(self._network.encode(ids, attention), attention, shifted)
         losses = _cross_entropy(logits, targets)
         return [losses[row][_restored(item.hidden)] for row, item in enumerate(batch)]
+
+
+def _network(folder: Path, threads: int, device: str | None) -> Network:
+    if device is None:
+        from logwarden.language.onnx_network import OnnxNetwork
+
+        return OnnxNetwork(folder, threads)
+    from logwarden.language.torch_network import TorchNetwork
+
+    return TorchNetwork(folder, device)
 
 
 def _restored(hidden: Sequence[Span]) -> list[int]:

@@ -59,6 +59,8 @@ class DetectorConfig:
         Instead of the pipeline's Kafka.
     metrics_port
         For metrics and health; 0 takes a free port, None serves none.
+    device
+        Where torch computes the language model, ``cpu`` or ``cuda``; None is onnxruntime on the CPU.
     """
 
     pipeline: LogPipeline
@@ -69,6 +71,7 @@ class DetectorConfig:
     secrets: Path | None = None
     bootstrap_servers: str | None = None
     metrics_port: int | None = None
+    device: str | None = None
 
 
 def run(config: DetectorConfig) -> None:
@@ -88,7 +91,7 @@ def run(config: DetectorConfig) -> None:
         revision = choose_revision(config.model, config.registry)
         partitions = ensure_topics(settings)
         store = stack.enter_context(Store.open(config.store))
-        model = load(revision)
+        model = load(revision, config.device)
         spare_collector()
         explaining = open_explainer(config.pipeline, config.model, model, config.secrets, store)
         if explaining is not None:
@@ -112,7 +115,7 @@ def run(config: DetectorConfig) -> None:
         told += open_alerts(config.pipeline, config.secrets, privacy, detection, stack)
         stack.enter_context(detection)
         port = _serve_health(config, settings, detection, stack)
-        watch = RevisionWatch(config.model, config.registry, model.revision)
+        watch = RevisionWatch(config.model, config.registry, model.revision, config.device)
         stack.callback(watch.stop)
         config.say(_banner(config, settings, detection, store, partitions, port))
         _work(stopping, config, detection, watch, store)

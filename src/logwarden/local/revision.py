@@ -41,9 +41,9 @@ def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
     )
 
 
-def load(revision: Revision) -> DetectionModel:
-    """Load a revision for detection on this machine."""
-    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1))
+def load(revision: Revision, device: str | None = None) -> DetectionModel:
+    """Load a revision for detection on this machine, with torch where a ``device`` (cpu or cuda) is named."""
+    return DetectionModel.load(revision, threads=min(2, os.cpu_count() or 1), device=device)
 
 
 def spare_collector() -> None:
@@ -60,9 +60,10 @@ def spare_collector() -> None:
 class RevisionWatch:
     """Looks every few seconds which revision is active, and loads it beside the running one."""
 
-    def __init__(self, model: AnomalyModel, registry: Path, current: str) -> None:
+    def __init__(self, model: AnomalyModel, registry: Path, current: str, device: str | None = None) -> None:
         self._registry = Registry(registry)
         self._current = current
+        self._device = device
         self._new: SimpleQueue[DetectionModel] = SimpleQueue()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="revisions", daemon=True)
@@ -94,4 +95,4 @@ class RevisionWatch:
         if active is None or active == self._current:
             return
         self._current = active  # also when it cannot be loaded: one message is enough
-        self._new.put(load(self._registry.open(active)))
+        self._new.put(load(self._registry.open(active), self._device))

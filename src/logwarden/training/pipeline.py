@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from logwarden.channels.cache import ModelScores
 from logwarden.channels.text import SEPARATOR
@@ -63,9 +62,7 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
         If the base cannot be used, the data is too small, or the threshold cannot be found.
     """
     started = time.monotonic()
-    if plan.unit.kind == FLOW:
-        plan = replace(plan, unit=UnitConfig.flow(flow_fields(parts.train)))
-        say(f"{len(plan.unit.fields)} fields of flow records in the training part")
+    plan = with_fields(plan, parts)
     templates = mine_templates(plan.unit, parts.train)
     say(f"{len(templates)} templates in the training part")
     before_language = time.monotonic()
@@ -82,6 +79,13 @@ def train(plan: Plan, parts: Parts, root: Path, say: Say = _log.info) -> Revisio
     # The steps of the language model may have been taken by an earlier call: their reports know how long they took.
     seconds = time.monotonic() - started - spent_on_language
     return write_revision(root, files, manifest_fields(plan, parts.datasets, cuts, model, report, seconds))
+
+
+def assist(plan: Plan, parts: Parts) -> None:
+    """Take part in a training whose process of rank 0 calls :func:`train`: share the steps of the language model."""
+    if plan.tuning.steps != 0:
+        plan = with_fields(plan, parts)
+        _tuned_folder(plan, parts, mine_templates(plan.unit, parts.train))
 
 
 def mine_templates(unit: UnitConfig, recordings: Sequence[Recording]) -> Templates:
@@ -103,18 +107,20 @@ def mine_templates(unit: UnitConfig, recordings: Sequence[Recording]) -> Templat
     return miner.freeze()
 
 
-def flow_fields(recordings: Sequence[Recording]) -> dict[str, list[Any]]:
-    """Find out what the fields of the flow records of normal life say.
+def with_fields(plan: Plan, parts: Parts) -> Plan:
+    """Find out what the fields of the flow records of normal life say, where they are the units.
 
     Raises
     ------
     InvalidInputError
         If there are no records.
     """
+    if plan.unit.kind != FLOW:
+        return plan
     parser = LineParser()
     lines = (
         parser.parse(one.texts[0], one.times[0])
-        for recording, one in _units(UnitConfig.line(), recordings, Templates())
+        for recording, one in _units(UnitConfig.line(), parts.train, Templates())
         if is_normal(one, recording)
     )
     words = FlowWords.fit(line.message for line in lines if isinstance(line, ParsedLine))
@@ -123,7 +129,7 @@ def flow_fields(recordings: Sequence[Recording]) -> dict[str, list[Any]]:
             "spec.unit.kind: Flow needs flow records, lines of JSON or key=value, and the training part has none: set "
             "it to Line or Window"
         )
-    return words.to_json()
+    return replace(plan, unit=UnitConfig.flow(words.to_json()))
 
 
 def fit(model: DetectionModel, plan: Plan, parts: Parts, say: Say = _log.info) -> DetectionModel:
@@ -170,7 +176,22 @@ def _language_folder(plan: Plan, parts: Parts, templates: Templates) -> Path:
 
 def tune_language_model(plan: Plan, parts: Parts, templates: Templates) -> Path:
     """Pretrain where the plan starts from scratch, tune with LoRA, export; return the folder to serve from."""
-    from logwarden.training.language import export, fine_tune
+    from logwarden.training.language import export
+
+    tuned, samples = _tuned_folder(plan, parts, templates)
+    out = plan.work / LANGUAGE_FOLDER
+    shutil.rmtree(out, ignore_errors=True)
+    _log.info("export: %s", export(tuned, out, samples))
+    # The weights too: a later training starts from them.
+    for name in ("config.json", "model.safetensors"):
+        shutil.copyfile(tuned / name, out / name)
+    shutil.copytree(tuned / "adapter", out / "adapter")
+    return out
+
+
+def _tuned_folder(plan: Plan, parts: Parts, templates: Templates) -> tuple[Path, list[str]]:
+    """Return the folder of the tuned weights, and some texts of the validation part."""
+    from logwarden.training.language import fine_tune
 
     train = _examples(plan, parts.train, templates)
     validation = _examples(plan, parts.validation, templates)
@@ -184,15 +205,7 @@ def tune_language_model(plan: Plan, parts: Parts, templates: Templates) -> Path:
         plan.tuning,
         plan.work / "tuned",
     )
-    out = plan.work / LANGUAGE_FOLDER
-    shutil.rmtree(out, ignore_errors=True)
-    samples = [example.text for example in validation][:_EXPORT_SAMPLES]
-    _log.info("export: %s", export(tuned, out, samples))
-    # The weights too: a later training starts from them.
-    for name in ("config.json", "model.safetensors"):
-        shutil.copyfile(tuned / name, out / name)
-    shutil.copytree(tuned / "adapter", out / "adapter")
-    return out
+    return tuned, [example.text for example in validation][:_EXPORT_SAMPLES]
 
 
 def _base_folder(plan: Plan, examples: Sequence[Example], explanations: Sequence[Example]) -> str | Path:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from logwarden.training.language.exporting import ExportReport, export
     from logwarden.training.language.pretraining import pretrain
     from logwarden.training.language.tokenizer import train_tokenizer
-    from logwarden.training.language.torch_network import load_torch
     from logwarden.training.language.tuning import fine_tune
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "TrainingConfig",
     "export",
     "fine_tune",
-    "load_torch",
     "pretrain",
     "train_tokenizer",
     "unique_weighted",
@@ -35,7 +33,6 @@ _LATE = {
     "ExportReport": "exporting",
     "export": "exporting",
     "fine_tune": "tuning",
-    "load_torch": "torch_network",
     "pretrain": "pretraining",
     "train_tokenizer": "tokenizer",
 }

@@ -25,11 +25,11 @@ class Checkpoint:
     def _path(self) -> Path:
         return self.folder / "state.pt"
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return the last state saved, or None."""
+    def load(self) -> dict[str, Any] | None:
+        """Return the last state saved, its tensors on the CPU, or None."""
         if not self._path.is_file():
             return None
-        state: dict[str, Any] = torch.load(self._path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(self._path, map_location="cpu", weights_only=True)
         return state
 
     @property

@@ -23,7 +23,6 @@ from logwarden.errors import InvalidInputError, LogwardenError
 from logwarden.language import LanguageModel
 from logwarden.language.formulation import FILE_NAME
 from logwarden.training.language import models
-from logwarden.training.language.torch_network import load_torch
 
 _MOST_DIFFERENCE = 0.05
 _SMALLEST = 4096
@@ -194,7 +193,7 @@ def _to_int8(values: np.ndarray[Any, Any], axis: int) -> tuple[np.ndarray[Any, A
 
 
 def _compare(folder: Path, out: Path, samples: Sequence[str]) -> ExportReport:
-    exported, reference = LanguageModel.load(out, threads=2), load_torch(folder, "cpu")
+    exported, reference = LanguageModel.load(out, threads=2), LanguageModel.load(folder, device="cpu")
     probabilities = np.abs(exported.probabilities(samples) - reference.probabilities(samples))
     losses = np.abs(exported.losses(samples) - reference.losses(samples))
     return ExportReport(

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from logwarden.errors import LogwardenError
+from logwarden.training.language import ranks
 from logwarden.training.language.config import TrainingConfig
 from logwarden.training.language.loop import RunState
 
@@ -30,7 +32,22 @@ def replaced(out: Path) -> Iterator[Path]:
 
 
 def finished(out: Path, fingerprint: str) -> bool:
-    """Tell whether the folder is the whole result of the run with this fingerprint."""
+    """Tell whether the folder is the whole result of the run with this fingerprint.
+
+    Raises
+    ------
+    LogwardenError
+        If another process of this training has other settings or data.
+    """
+    first, there = ranks.on_rank_zero(lambda: (fingerprint, _is_result(out, fingerprint)))
+    if first != fingerprint:
+        raise LogwardenError(
+            f"process {ranks.rank()} of this training sees other settings or data than process 0: all need the same"
+        )
+    return there
+
+
+def _is_result(out: Path, fingerprint: str) -> bool:
     try:
         report = json.loads((out / REPORT).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from logwarden.errors import InvalidInputError
+from logwarden.training.language import ranks
 from logwarden.training.language.checkpoint import Checkpoint
 from logwarden.training.language.config import TrainingConfig
 from logwarden.training.language.corruption import Pair
@@ -59,9 +61,11 @@ class Trainer:
     """Trains the parameters of a T5 that require gradients."""
 
     def __init__(self, model: Any, config: TrainingConfig, pad_id: int, steps: int, checkpoint: Checkpoint) -> None:
+        _check_shares(config)
         torch.set_num_threads(config.threads)
         self._device = device_of(config)
         self._model = model.to(self._device)
+        self._network = ranks.averaging(self._model)
         self._config = config
         self._pad_id = pad_id
         self._steps = steps
@@ -86,7 +90,7 @@ class Trainer:
                     self._validate(evaluate)
                 state.elapsed += time.monotonic() - started
                 progress.update(self._done(), len(batch), loss)
-                if self._checkpoint.due:
+                if self._checkpoint.due and ranks.rank() == 0:
                     self._save()
         if evaluate and state.best is None:
             self._validate(evaluate)
@@ -109,26 +113,29 @@ class Trainer:
         return self._pool[1][place]
 
     def _step(self, batch: Sequence[Pair]) -> float:
-        torch.manual_seed(self._config.seed * 1_000_003 + self._state.step)
+        # Each process drops out other units.
+        torch.manual_seed(self._config.seed * 1_000_003 + self._state.step + (ranks.rank() << 52))
         self._model.train()
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * _schedule(self._done())
-        loss = self._losses(batch).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        own = ranks.share(batch)
+        loss = self._losses(self._network, own).mean()
+        # The mean over the processes is that of the batch, also where one has a pair more than another.
+        (loss * (len(own) * ranks.size() / len(batch))).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._trained.values(), _CLIP)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._state.tokens += sum(len(source) + len(target) for source, target in batch)
         return float(loss.detach())
 
-    def _losses(self, batch: Sequence[Pair]) -> torch.Tensor:
+    def _losses(self, network: Any, batch: Sequence[Pair]) -> torch.Tensor:
         """Return the mean loss per target token of each pair, shape (batch,)."""
         source = self._tensor([pair[0] for pair in batch], self._pad_id)
         labels = self._tensor([pair[1] for pair in batch], -100)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bfloat16):
             attention = (source != self._pad_id).long()
             decoder_ids = self._model._shift_right(labels)
-            logits = self._model(input_ids=source, attention_mask=attention, decoder_input_ids=decoder_ids).logits
+            logits = network(input_ids=source, attention_mask=attention, decoder_input_ids=decoder_ids).logits
         losses = functional.cross_entropy(logits.float().transpose(1, 2), labels, reduction="none")
         return losses.sum(1) / (labels != -100).sum(1).clamp(min=1)
 
@@ -140,7 +147,7 @@ class Trainer:
 
     def _validate(self, evaluate: Evaluate) -> None:
         self._model.eval()
-        metrics = evaluate(self._evaluate_pairs)
+        metrics = ranks.on_rank_zero(lambda: evaluate(self._evaluate_pairs))
         state = self._state
         state.history.append({"step": state.step, **metrics})
         _log.info("validation at step %d: %s", state.step, ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
@@ -157,7 +164,7 @@ class Trainer:
         with torch.no_grad():
             for start in range(0, len(order), self._config.batch_size):
                 chosen = order[start : start + self._config.batch_size]
-                losses[chosen] = self._losses([pairs[index] for index in chosen]).cpu().numpy()
+                losses[chosen] = self._losses(self._model, [pairs[index] for index in chosen]).cpu().numpy()
         return losses
 
     def _restore_best(self) -> None:
@@ -184,7 +191,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        saved = self._checkpoint.load(self._device)
+        saved = ranks.on_rank_zero(self._checkpoint.load)
         if saved is None:
             return
         with torch.no_grad():
@@ -193,6 +200,17 @@ class Trainer:
         self._optimizer.load_state_dict(saved.pop("optimizer"))
         self._state = RunState(**saved)
         _log.info("resuming at step %d of %d", self._state.step, self._steps)
+
+
+def _check_shares(config: TrainingConfig) -> None:
+    """Refuse settings that several processes cannot share: the clock of each would end a time budget elsewhere."""
+    if ranks.size() > config.batch_size:
+        raise InvalidInputError(
+            f"batch size: found {config.batch_size}, but {ranks.size()} processes share each batch: "
+            "every one needs at least one text"
+        )
+    if ranks.size() > 1 and config.time_budget is not None:
+        raise InvalidInputError("time_budget: is for one process only; set steps or epochs")
 
 
 def _schedule(done: float) -> float:

@@ -13,7 +13,7 @@ import torch
 from logwarden.errors import InvalidInputError
 from logwarden.language.formulation import Formulation
 from logwarden.language.tokenizing import Tokens, tokens
-from logwarden.training.language import folders, models
+from logwarden.training.language import folders, models, ranks
 from logwarden.training.language.checkpoint import Checkpoint
 from logwarden.training.language.config import SCRATCH, Example, TrainingConfig, fingerprint
 from logwarden.training.language.corruption import Pair, corrupt
@@ -86,12 +86,16 @@ def pretrain(
     share = config.explain_share if written else 0.0
     draw, evaluate = _objective(_Texts(texts, np.asarray(weights, dtype=float)), written, share, form)
     state = trainer.run("pretraining", draw, evaluate)
-    with folders.replaced(out) as folder:
-        folders.write_report(folder, print_, config.base, config, state, model)
-        models.save(model, folder)
-        tokenizer.save(str(folder / "tokenizer.json"))
-        form.save(folder)
-    checkpoint.remove()
+
+    def write() -> None:
+        with folders.replaced(out) as folder:
+            folders.write_report(folder, print_, config.base, config, state, model)
+            models.save(model, folder)
+            tokenizer.save(str(folder / "tokenizer.json"))
+            form.save(folder)
+        checkpoint.remove()
+
+    ranks.on_rank_zero(write)
     return out
 
 

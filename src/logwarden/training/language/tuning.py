@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from logwarden.errors import InvalidInputError
 from logwarden.language.formulation import ANOMALY, DETECT, NORMAL, Formulation
 from logwarden.language.tokenizing import Tokens, token_ids, tokens
-from logwarden.training.language import folders, models
+from logwarden.training.language import folders, models, ranks
 from logwarden.training.language.checkpoint import Checkpoint
 from logwarden.training.language.config import Example, TrainingConfig, check_labels, fingerprint
 from logwarden.training.language.corruption import Pair, corrupt
@@ -78,12 +78,16 @@ def fine_tune(
     trainer = Trainer(model, config, form.pad_id, config.total_steps(len(examples)), checkpoint)
     evaluate = _Validation(tokenizer, form, validation, config) if validation else None
     state = trainer.run("fine-tuning", mixture.draw, evaluate)
-    with folders.replaced(out) as folder:
-        folders.write_report(folder, print_, base, config, state, model)
-        _save(model, folders.public_name(base), folder)
-        tokenizer.save(str(folder / "tokenizer.json"))
-        form.save(folder)
-    checkpoint.remove()
+
+    def write() -> None:
+        with folders.replaced(out) as folder:
+            folders.write_report(folder, print_, base, config, state, model)
+            _save(model, folders.public_name(base), folder)
+            tokenizer.save(str(folder / "tokenizer.json"))
+            form.save(folder)
+        checkpoint.remove()
+
+    ranks.on_rank_zero(write)
     return out
 
 

@@ -1,0 +1,153 @@
+"""Several processes on the loopback that train one model, each on its share of every batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from logwarden.revisions import Registry
+from logwarden.training import language as training
+from logwarden.training.language import unique_weighted
+from tests.training.tiny import TINY, WORDS, corpus, labelled, tiny_config, weights_of
+
+pytestmark = pytest.mark.train
+
+SECONDS = 500
+TUNE = """
+import logging
+import sys
+from pathlib import Path
+from logwarden.training.language.ranks import joined
+from tests.training.test_ranks import tune
+logging.basicConfig(level=logging.INFO)
+with joined() as rank:
+    tune(Path(sys.argv[1]), Path(sys.argv[2]), **{name: int(value) for name, value in
+        (one.split("=") for one in sys.argv[3].replace("RANK", str(rank)).split(","))})
+"""
+STEPS = 24
+
+
+def tune(base: Path, out: Path, *, steps: int = STEPS, batch_size: int = 5, seed: int = 1) -> Path:
+    """Tune without dropout, which would differ between processes; a resume point after every step."""
+    examples = labelled(corpus()[::3])
+    config = tiny_config(
+        lora=training.Lora(rank=4, alpha=16, dropout=0.0), steps=steps, batch_size=batch_size, seed=seed,
+        learning_rate=5e-3, evaluate_every=6, checkpoint_seconds=0.0,
+    )  # fmt: skip
+    return training.fine_tune(base, examples[:-60], examples[-60:], config, out)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lines, weights = unique_weighted(corpus())
+    config = tiny_config(size=TINY, steps=60, batch_size=16, learning_rate=5e-3)
+    return training.pretrain(lines, weights, config, tmp_path_factory.mktemp("base") / "base", words=WORDS)
+
+
+@contextmanager
+def processes(logs: Path, *command: str) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Start a command as two processes of one training, with the variables that the operator gives to pods."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    started = []
+    for rank in range(2):
+        with (logs / f"{rank}.log").open("wb") as log:
+            environment = {**shared, "RANK": str(rank)}
+            arguments = [sys.executable, *command]
+            started.append(subprocess.Popen(arguments, env=environment, stdout=log, stderr=subprocess.STDOUT))
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def run(logs: Path, *command: str) -> tuple[list[int], str]:
+    """Return the exit codes of both processes, and what they said."""
+    with processes(logs, *command) as started:
+        codes = [process.wait(SECONDS) for process in started]
+    return codes, "".join((logs / f"{rank}.log").read_text() for rank in range(2))
+
+
+def history(folder: Path) -> list[dict[str, float]]:
+    return list(json.loads((folder / "training.json").read_text())["history"])
+
+
+@pytest.fixture(scope="module")
+def shared_run(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what two processes made together."""
+    out = tmp_path_factory.mktemp("shared") / "tuned"
+    codes, said = run(out.parent, "-c", TUNE, str(base), str(out), f"steps={STEPS}")
+    assert codes == [0, 0], said
+    return out
+
+
+def test_two_processes_take_the_steps_of_one(base: Path, shared_run: Path, tmp_path: Path) -> None:
+    """Five texts a batch: one process has three of them, the other two."""
+    alone = tune(base, tmp_path / "alone")
+    expected, found = history(alone), history(shared_run)
+    assert len(expected) == STEPS // 6
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, rel=1e-3)
+    assert expected[-1]["loss"] < expected[0]["loss"] - 0.05, "nothing was learnt, so nothing was compared"
+    weights, others = weights_of(alone), weights_of(shared_run)
+    for name, value in weights.items():
+        np.testing.assert_allclose(others[name], value, atol=2e-3, err_msg=name)
+
+
+def test_the_death_of_one_ends_all_and_together_they_go_on(base: Path, shared_run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tuned"
+    command = ("-c", TUNE, str(base), str(out), f"steps={STEPS}")
+    with processes(tmp_path, *command) as (first, second):
+        end = time.monotonic() + SECONDS
+        while not any(tmp_path.glob(".tuned.checkpoints/*/state.pt")):
+            assert first.poll() is None, (tmp_path / "0.log").read_text()
+            assert time.monotonic() < end, "no resume point appeared"
+            time.sleep(0.01)
+        second.send_signal(signal.SIGKILL)
+        assert first.wait(SECONDS) == 1
+    assert not out.exists(), "the run ended before it was killed"
+    codes, said = run(tmp_path, *command)
+    assert codes == [0, 0], said
+    assert "resuming at step" in said
+    assert history(out) == history(shared_run)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [("batch_size=1", "batch size: found 1, but 2 processes share each batch"),
+     ("seed=RANK", "process 1 of this training sees other settings or data than process 0")],
+)  # fmt: skip
+def test_what_cannot_be_shared_is_refused(base: Path, tmp_path: Path, settings: str, words: str) -> None:
+    codes, said = run(tmp_path, "-c", TUNE, str(base), str(tmp_path / "out"), settings)
+    assert 0 not in codes, said
+    assert words in said
+
+
+def test_torchrun_gives_one_revision(base: Path, tmp_path: Path) -> None:
+    log = tmp_path / "some.log"
+    log.write_text("".join(f"Nov  3 00:{n // 60:02}:{n % 60:02} r1 {line}\n" for n, line in enumerate(corpus())))
+    result = tmp_path / "result.json"
+    command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "logwarden", "train",
+               "--data", str(log), "--base", str(base), "--steps", "6", "--batch-size", "4",
+               "--out", str(tmp_path / "models"), "--work", str(tmp_path / "work"), "--discard-work",
+               "--result", str(result)]  # fmt: skip
+    done = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [one.id for one in Registry(tmp_path / "models").entries()] == [json.loads(result.read_text())["revision"]]
+    assert done.stdout.count("revision ") == 1
+    assert not (tmp_path / "work").exists()
