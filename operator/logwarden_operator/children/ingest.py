@@ -37,6 +37,8 @@ COMPONENT = "ingest"
 REPLICAS = 2
 HTTP_PORT = 8080
 """Of the pods, whatever port their Service has: they may not bind one below 1024, and 9090 is taken by metrics."""
+_LEAVE_SECONDS = 5
+"""So long a pod that has to go still answers: nodes take a moment to learn that it is no longer behind the Service."""
 ARGS = [
     "run", "ingest", "-f", RESOURCES_FILE, "--secrets", SECRETS_FOLDER, "--metrics-port", str(METRICS_PORT),
     "--port", str(HTTP_PORT),
@@ -93,6 +95,7 @@ def _pod(pipeline: LogPipeline, context: Context, name: str) -> dict[str, Any]:
                 ports=[http, metrics_port()],
                 resources={"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
                 volumeMounts=[config_mount, *secret_mounts, *data_mounts],
+                lifecycle={"preStop": {"exec": {"command": ["sleep", str(_LEAVE_SECONDS)]}}},
                 **probes(),
             )
         ],
