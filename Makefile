@@ -66,7 +66,7 @@ test: .venv/.dev ## Run all tests but those of make e2e; on Debian as root, inst
 	$(BIN)/python -m pytest $(PARALLEL) --ignore tests/e2e $(ARGS)
 
 .PHONY: e2e
-e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline at the end (10 minutes)
+e2e: .venv/.dev ## The whole story in a kind cluster of its own, with a timeline at the end (15 minutes)
 	sh scripts/system-packages.sh
 	CI=$(or $(CI),true) $(BIN)/python -m pytest tests/e2e -x $(ARGS)
 

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import Timeline, World
 from tests.services.kind import NAME, KindCluster
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output" / "e2e"
 _failed: list[str] = []
+_timelines: list[Timeline] = []
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[World]:
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A cluster that is made for this session and deleted after it.
 
     One that is there already is used as it is, and left there, only where LOGWARDEN_E2E_CLUSTER names it.
@@ -24,18 +25,20 @@ def world(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
     named = os.environ.get("LOGWARDEN_E2E_CLUSTER")
     cluster = KindCluster(tmp_path_factory.mktemp("e2e"), named or NAME)
     world = World(cluster)
+    _timelines.append(world.timeline)
     if named and cluster.exists():
         cluster.adopt()
     elif cluster.exists():
         pytest.fail(f"a cluster {NAME} is there already, not made by this run: kind delete cluster --name {NAME}")
     try:
         if not named or not cluster.exists():
-            cluster.up()
+            cluster.up(world.timeline.mark)
         world.timeline.mark("cluster, Kafka, PostgreSQL and the chart are there")
         world.start_sender()
         yield world
     finally:
-        _print(world, pytestconfig)
+        OUTPUT.mkdir(parents=True, exist_ok=True)
+        (OUTPUT / "timeline.txt").write_text(f"{world.timeline}\n")
         if not named:
             cluster.down()
 
@@ -77,9 +80,8 @@ def describe(world: World) -> str:
     return "\n\n".join(parts)
 
 
-def _print(world: World, config: pytest.Config) -> None:
-    OUTPUT.mkdir(parents=True, exist_ok=True)
-    (OUTPUT / "timeline.txt").write_text(f"{world.timeline}\n")
-    if reporter := config.pluginmanager.getplugin("terminalreporter"):
-        reporter.write_sep("-", "timeline, in seconds since the two documents were applied")
-        reporter.write_line(str(world.timeline))
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the timeline, which is kept in a file, too."""
+    for timeline in _timelines:
+        terminalreporter.write_sep("-", "timeline, in seconds since the two documents were applied")
+        terminalreporter.write_line(str(timeline))

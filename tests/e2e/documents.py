@@ -34,6 +34,14 @@ kind: AnomalyModel
 metadata: {name: campus}
 spec:
   base: {family: T5, model: builtin}
+  serving:
+    resources:
+      requests: {cpu: 50m, memory: 256Mi}
+"""
+
+# A model of one short training on a part of the data; what it must reach is not what is tested here.
+TRAINING = """
+  promotion: {mustBeatBaselines: false}
   training:
     datasets:
       - {uri: "pvc://history/recordings", format: lab}
@@ -41,11 +49,6 @@ spec:
     batchSize: 64
     resources:
       requests: {cpu: 100m, memory: 1Gi}
-  # A model of one short training on a part of the data; what it must reach is not what is tested here.
-  promotion: {mustBeatBaselines: false}
-  serving:
-    resources:
-      requests: {cpu: 50m, memory: 256Mi}
 """
 
 PIPELINE = """

@@ -2,23 +2,26 @@
 
     python - RUN tcp HOST:PORT FIRST LAST RATE
     python - RUN http URL FIRST LAST RATE
-    python - RUN count SERVERS TOPIC...
+    python - RUN count SERVERS TOPIC DEAD_LETTERS [POSITIONS]
 
 RUN is a word by which the lines of one run are known. Every thousandth line is one that cannot be read, and has to
-become a dead letter.
+become a dead letter. With POSITIONS, by partition, messages of the raw topic from there on are left out of the counts,
+and so are dead letters of theirs.
 """
 
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import socket
 import sys
 import time
-import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 _BROKEN_EVERY = 1000
 _BATCH = 100
@@ -46,69 +49,120 @@ def batches(first: int, last: int, rate: float) -> Iterator[range]:
         yield range(start, min(start + _BATCH, last))
 
 
-def send_tcp(address: str, first: int, last: int, rate: float) -> int:
-    """Send over one connection, which has to hold."""
-    host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=60) as connection:
+def send_tcp(address: str, first: int, last: int, rate: float) -> dict[str, Any]:
+    """Send over one connection, which has to hold. Whether the lines were taken only the receiver knows."""
+    with _connect(address) as connection:
         for numbers in batches(first, last, rate):
             connection.sendall(b"".join(line(number, "tcp") + b"\n" for number in numbers))
-    return 0
+    return {}
 
 
-def send_http(url: str, first: int, last: int, rate: float) -> int:
-    """Send each batch until it is answered with success; return how often that took another try."""
-    retries = 0
+def _connect(address: str) -> socket.socket:
+    """Connect, as senders do, until that succeeds: a Service may still lead to the pod that was there before."""
+    host, _, port = address.rpartition(":")
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return socket.create_connection((host, int(port)), timeout=60)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_RETRY_SECONDS)
+
+
+def send_http(url: str, first: int, last: int, rate: float) -> dict[str, Any]:
+    """Send each batch until it is answered with success.
+
+    Return how many lines were taken, as the answers say, and for which reasons how many requests were sent again.
+    """
+    taken, again = 0, Counter[str]()
     for numbers in batches(first, last, rate):
         body = b"\n".join(line(number, "http") for number in numbers)
         until = time.monotonic() + _PATIENCE
-        while not _accepted(url, body):
+        while isinstance(answer := _post(url, body), str):
             if time.monotonic() > until:
-                raise SystemExit(f"no success in {_PATIENCE:.0f} s")
-            retries += 1
+                raise SystemExit(f"no success in {_PATIENCE:.0f} s, but {answer}")
+            again[answer] += 1
             time.sleep(_RETRY_SECONDS)
-    return retries
+        taken += answer
+    return {"taken": taken, "again": again}
 
 
-def _accepted(url: str, body: bytes) -> bool:
+def _post(url: str, body: bytes) -> int | str:
+    """Return how many lines were taken, or why the request has to be sent again."""
     request = urllib.request.Request(url, body, {"Content-Type": "text/plain"})
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            return bool(answer.status == 200)
-    except (OSError, urllib.error.HTTPError):
-        return False
+            return sum(json.load(answer).values())
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
 
 
-def count(servers: str, topics: list[str]) -> dict[str, dict[str, int]]:
-    """Return by topic how many messages can be read, and of each way how many different numbers, and how many twice."""
-    from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+def count(servers: str, topic: str, dead_letters: str, positions: dict[str, int]) -> dict[str, dict[str, int]]:
+    """Return what both topics hold: see :func:`_raw` and :func:`_dead`."""
+    from confluent_kafka import Consumer
 
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "e2e", "enable.partition.eof": True})
-    result = {}
-    for topic in topics:
-        found = consumer.list_topics(topic, timeout=30).topics[topic]
-        if found.error is not None:
-            result[topic] = {"missing": 1}
-            continue
-        parts = [TopicPartition(topic, number, OFFSET_BEGINNING) for number in found.partitions]
-        consumer.assign(parts)
-        result[topic] = {"partitions": len(parts), **_numbers(consumer, len(parts))}
+    behind = {int(number): position for number, position in positions.items()}
+    found = {topic: _raw(consumer, topic, behind), dead_letters: _dead(consumer, dead_letters, behind)}
     consumer.close()
-    return result
+    return found
 
 
-def _numbers(consumer, partitions: int) -> dict[str, int]:  # type: ignore[no-untyped-def]
+def _raw(consumer, topic: str, behind: dict[int, int]) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    """Return messages by partition; of each way how many different numbers there are, and how many come again."""
+    messages = Counter({str(partition): 0 for partition in _partitions(consumer, topic)})
     numbers: dict[str, list[int]] = {"tcp": [], "http": []}
-    ended = messages = 0
-    while ended < partitions:
+    for message in _all(consumer, topic):
+        if message.offset() < behind.get(message.partition(), sys.maxsize):
+            messages[str(message.partition())] += 1
+            _note(message, numbers)
+    return {**messages, "messages": messages.total(), **_different(numbers)}
+
+
+def _dead(consumer, topic: str, behind: dict[int, int]) -> dict[str, int]:  # type: ignore[no-untyped-def]
+    """Return dead letters by the partition that they come from, each once, and their numbers as above."""
+    letters = {}
+    for message in _all(consumer, topic):
+        headers = {name: value.decode() for name, value in message.headers() or [] if isinstance(value, bytes)}
+        partition, offset = int(headers["original-partition"]), int(headers["original-offset"])
+        if offset < behind.get(partition, sys.maxsize):
+            letters[partition, offset] = message
+    numbers: dict[str, list[int]] = {"tcp": [], "http": []}
+    for message in letters.values():
+        _note(message, numbers)
+    by_partition = Counter(str(partition) for partition, _ in letters)
+    return {**by_partition, "messages": len(letters), **_different(numbers)}
+
+
+def _partitions(consumer, topic: str) -> list[int]:  # type: ignore[no-untyped-def]
+    """Return the partitions of a topic, none where there is no such topic."""
+    return list(consumer.list_topics(topic, timeout=30).topics[topic].partitions)
+
+
+def _all(consumer, topic: str):  # type: ignore[no-untyped-def]
+    """Yield the messages of a topic up to its end."""
+    from confluent_kafka import OFFSET_BEGINNING, TopicPartition
+
+    reading = [TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in _partitions(consumer, topic)]
+    consumer.assign(reading)
+    ended = 0
+    while ended < len(reading):
         for message in consumer.consume(1000, timeout=1.0):
-            if message.error() is not None:
+            if message.error() is None:
+                yield message
+            else:
                 ended += 1
-                continue
-            messages += 1
-            if found := _NUMBERED.search(_readable(message.value() or b"")):
-                numbers[found[2].decode()].append(int(found[1]))
+
+
+def _note(message, numbers: dict[str, list[int]]) -> None:  # type: ignore[no-untyped-def]
+    if found := _NUMBERED.search(_readable(message.value() or b"")):
+        numbers[found[2].decode()].append(int(found[1]))
+
+
+def _different(numbers: dict[str, list[int]]) -> dict[str, int]:
     once = {way: len(set(found)) for way, found in numbers.items()}
-    return {"messages": messages} | once | {f"{way}_twice": len(found) - once[way] for way, found in numbers.items()}
+    return once | {f"{way}_again": len(found) - once[way] for way, found in numbers.items()}
 
 
 def _readable(value: bytes) -> bytes:
@@ -119,11 +173,12 @@ def _readable(value: bytes) -> bytes:
 def main(what: str, where: str, *arguments: str) -> None:
     """Do it, and print what came of it as JSON."""
     if what == "count":
-        print(json.dumps(count(where, list(arguments))))
+        topic, dead_letters, *positions = arguments
+        print(json.dumps(count(where, topic, dead_letters, json.loads(positions[0]) if positions else {})))
         return
     first, last, rate = int(arguments[0]), int(arguments[1]), float(arguments[2])
     send = send_tcp if what == "tcp" else send_http
-    print(json.dumps({"retries": send(where, first, last, rate)}))
+    print(json.dumps(send(where, first, last, rate)))
 
 
 if __name__ == "__main__":

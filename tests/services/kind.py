@@ -10,15 +10,20 @@ import os
 import re
 import shutil
 import subprocess
+import threading
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "logwarden-e2e"
-IMAGES = "operator detector ingest dashboard collector trainer"
+DEMO = "logwarden-demo"
+"""The namespace of Kafka and PostgreSQL."""
+IMAGES = os.environ.get("IMAGES", "operator detector ingest dashboard collector trainer").split()
+"""The images of Logwarden that are in the cluster."""
 _PROGRAMS = ("docker", "kind", "kubectl", "helm")
-_UP_SECONDS = 1500
+_UP_SECONDS = 2400
 
 Object = dict[str, Any]
 
@@ -45,7 +50,7 @@ class KindCluster:
             "CONFIG": str(self._config()),
             "CONTEXT": self.context,
             "KUBECONFIG": str(folder / "kubeconfig"),
-            "IMAGES": os.environ.get("IMAGES", IMAGES),
+            "IMAGES": " ".join(IMAGES),
             "GPU": "no",
         }
 
@@ -59,9 +64,21 @@ class KindCluster:
         """Whether a cluster of this name is there."""
         return self.name in self._run("kind", "get", "clusters").splitlines()
 
-    def up(self) -> str:
-        """Bring it up, and return what the script said."""
-        return self._run("sh", "scripts/cluster.sh", "up", "kind", seconds=_UP_SECONDS)
+    def up(self, note: Callable[[str], None]) -> None:
+        """Bring it up; ``note`` is told of each step that begins, and of each image that is built."""
+        command = ["sh", "scripts/cluster.sh", "up", "kind"]
+        said = []
+        with subprocess.Popen(
+            command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process:
+            limit = threading.Timer(_UP_SECONDS, process.kill)
+            limit.start()
+            for line in process.stdout or ():
+                said.append(line)
+                if line.startswith(("--- ", "localhost/")):
+                    note(" ".join(line.split()))
+            limit.cancel()
+        assert process.returncode == 0, f"{' '.join(command)}: exit code {process.returncode}\n{''.join(said)[-6000:]}"
 
     def adopt(self) -> None:
         """Use the cluster of this name that is there already."""
@@ -83,14 +100,23 @@ class KindCluster:
         """Run helm against this cluster."""
         return self._run("helm", "--kube-context", self.context, *arguments, seconds=400)
 
+    def package(self, version: str) -> Path:
+        """Return the chart as the release of a version, whose images are in the cluster: those that are there."""
+        chart = ("charts/logwarden", "--version", version, "--app-version", version)
+        self._run("helm", "package", *chart, "--destination", str(self._folder))
+        for image in IMAGES:
+            name = f"localhost/logwarden/{image}"
+            self.on_node("ctr", "--namespace", "k8s.io", "images", "tag", "--force", f"{name}:dev", f"{name}:{version}")
+        return self._folder / f"logwarden-{version}.tgz"
+
     def get(self, *arguments: str) -> Object:
         """Return what ``kubectl get`` says, as plain values."""
         found: Object = json.loads(self.kubectl("get", *arguments, "--output", "json"))
         return found
 
     def pods(self, component: str, namespace: str = "default") -> list[Object]:
-        """Return the pods of a component of a pipeline that are not on their way out."""
-        selector = f"app.kubernetes.io/name=logwarden-{component}"
+        """Return the pods of a component that are not on their way out; those of Kafka and PostgreSQL are in DEMO."""
+        selector = f"app={component}" if namespace == DEMO else f"app.kubernetes.io/name=logwarden-{component}"
         found = self.get("pods", "--namespace", namespace, "--selector", selector)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
 
@@ -109,7 +135,7 @@ class KindCluster:
     def sql(self, statement: str) -> str:
         """Return what PostgreSQL answers, a row a line, with columns separated by ``|``."""
         command = 'PGPASSWORD=$(cat "$PASSWORD_FILE") exec psql -h 127.0.0.1 -U logs -d logs -Atc "$0"'
-        where = ("--namespace", "logwarden-demo", "exec", "statefulset/postgres")
+        where = ("--namespace", DEMO, "exec", "statefulset/postgres")
         return self.kubectl(*where, "--", "sh", "-c", command, statement).strip()
 
     def on_node(self, *command: str) -> str:
