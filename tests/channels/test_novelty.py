@@ -60,23 +60,6 @@ def test_unknown_device_is_learned_and_then_speaks_up(channel: NoveltyChannel) -
     assert first.raw > 2.0
 
 
-def test_reading_what_was_fitted_again_makes_new_things_no_more_surprising() -> None:
-    templates = Templates()
-    channel = NoveltyChannel(templates)
-    # A log in which nearly every line is new, such as that of a package manager.
-    units = [unit(templates, "srv1", 1e6 + 30.0 * i, [f"dpkg: install {'ab'[i % 2]}{'x' * i}"]) for i in range(60)]
-    channel.fit(units)
-    served = NoveltyChannel.from_json(json.loads(json.dumps(channel.to_json())), templates)
-    later = unit(templates, "srv1", 2e6, ["dpkg: install another"])
-    before = served.read(later)[0].raw
-    for one in units:
-        assert served.read(one) == []
-        served.learn(one)
-    assert served.read(later)[0].raw == before
-    served.learn(later)
-    assert served.read(later) == []
-
-
 def test_what_was_learned_is_known_and_survives_a_restart(channel: NoveltyChannel) -> None:
     new = unit(channel._templates, "srv1", 1e6, ["sshd: fatal: mm_answer_sign failed"])
     channel.learn(new)

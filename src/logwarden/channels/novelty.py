@@ -87,8 +87,6 @@ class NoveltyChannel:
         self._app_of: dict[int, Surprise] = {}
         self._hosts_of: defaultdict[int, set[str]] = defaultdict(set)
         self._fitted_hosts: set[str] = set()
-        # Per host: when the units began and ended that the fit has counted, Unix seconds.
-        self._fitted_times: dict[str, tuple[float, float]] = {}
         # What was counted since the fit, per host: templates, and combinations; and the texts of unknown templates.
         self._texts: dict[int, str] = {}
         self._learned: defaultdict[str, tuple[Counter[int], Counter[Combination]]] = defaultdict(
@@ -100,8 +98,6 @@ class NoveltyChannel:
         for unit in units:
             counts = unit.counts
             self._fitted_hosts.add(unit.group)
-            first, last = self._fitted_times.get(unit.group, (unit.start, unit.end))
-            self._fitted_times[unit.group] = min(first, unit.start), max(last, unit.end)
             self._count(unit.group, counts)
             self._combinations[unit.group].add(unit.combination)
 
@@ -153,12 +149,8 @@ class NoveltyChannel:
         return Finding(EvidenceKind.NEVER_SEEN_COMBINATION, seen.bits * expected, facts, rarest[0])
 
     def learn(self, unit: Unit) -> None:
-        """Count a normal unit's templates and combination, so that what is new becomes known.
-
-        What the fit has counted is not counted again when the same logs are read: nothing would be left that was seen
-        once, and every new thing would surprise.
-        """
-        if unit.templates and not self._was_fitted(unit):
+        """Count a normal unit's templates and combination, so that what is new becomes known."""
+        if unit.templates:
             learned, combinations = self._learned[unit.group]
             counts = self._learnable(unit.counts, learned)
             for template, count in counts.items():
@@ -168,10 +160,6 @@ class NoveltyChannel:
                 combinations[combination] += 1
                 self._combinations[unit.group].add(combination)
             self._count(unit.group, counts)
-
-    def _was_fitted(self, unit: Unit) -> bool:
-        first, last = self._fitted_times.get(unit.group, (0.0, 0.0))
-        return last > 0 and first <= unit.start and unit.end <= last
 
     def reported(self, unit: Unit) -> None:
         """What was reported stays new, so that it is reported when it comes again; of a stranger it is told once.
@@ -212,7 +200,6 @@ class NoveltyChannel:
         return {
             "hosts": {host: surprise.to_json() for host, surprise in self._by_host.items()},
             "combinations": {host: surprise.to_json() for host, surprise in self._combinations.items()},
-            "times": {host: list(times) for host, times in self._fitted_times.items()},
         }
 
     @classmethod
@@ -220,8 +207,6 @@ class NoveltyChannel:
         """Rebuild from :meth:`to_json`."""
         channel = cls(templates)
         channel._fitted_hosts = set(fitted["hosts"])
-        # Revisions of earlier versions do not tell.
-        channel._fitted_times = {host: (first, last) for host, (first, last) in fitted.get("times", {}).items()}
         for host, pairs in fitted["hosts"].items():
             channel._by_host[host] = Surprise.from_json(pairs)
             for template, count in pairs:
