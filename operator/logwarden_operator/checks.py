@@ -77,6 +77,8 @@ def _check_dataset(field: str, dataset: DatasetSpec) -> None:
 def _check_serving(model: AnomalyModel) -> None:
     serving = model.spec.serving
     on_gpu = asks_for_gpu(serving.resources)
+    if GPU in serving.resources.requests and not on_gpu:
+        raise InvalidSpecError(f"spec.serving.resources.requests: {GPU} has to stand in limits, which requests follow")
     if serving.runtime == "Torch" and not on_gpu:
         raise InvalidSpecError(f"spec.serving.runtime: Torch needs {GPU} in spec.serving.resources.limits; or use ONNX")
     if serving.runtime == "ONNX" and on_gpu:

@@ -88,7 +88,7 @@ def plan(
     there = any(state.name == job_name(model, hash_) for state in states)
     asked = not model.spec.training.suspend or pointer.request == hash_
     wanted = bool(model.spec.training.datasets) and pointer.trained != hash_ and data and asked
-    return TrainingPlan(hash_, there or wanted, pipelines)
+    return TrainingPlan(hash_, there or wanted, pipelines, data)
 
 
 def trained_condition(

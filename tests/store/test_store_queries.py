@@ -210,11 +210,12 @@ def test_the_newest_host_is_the_one_whose_first_line_came_last(new_place: NewPla
         begun = int(NOON.timestamp())
         for slot, host in ((begun, "old"), (begun, "new"), (begun + 10, "old"), (begun - 86_400, "before")):
             store.commit(Outcome(activity=[Activity(slot, host, 2)], lines=2), consumer="c", positions={})
-        found = store.newest_hosts(NOON)
+        found = store.newest_hosts()
         assert [(item.host, item.lines) for item in found] == [("new", 2), ("old", 4)]
         assert all(item.first <= item.last <= datetime.now(UTC) for item in found)
         assert found[1].first < found[0].first < found[1].last
-        assert [item.host for item in store.newest_hosts(limit=1)] == ["before"]
+        assert [item.host for item in store.newest_hosts(limit=1)] == ["new"]
+        assert "before" not in {item.host for item in store.newest_hosts()}
 
 
 def test_totals_bound_the_time_of_lines_and_anomalies(store: Store) -> None:

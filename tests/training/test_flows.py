@@ -86,6 +86,12 @@ def test_an_odd_record_is_told_by_its_odd_field(
     assert [line.odd for line in record.lines] == [True]
 
 
+def test_a_record_of_numbers_alone_is_judged_too(firewall: DetectionModel) -> None:
+    lines = traffic(6000)[5000:5010]
+    short = f"{lines[-1].partition(' date=')[0]} sentbyte=1101 rcvdbyte=4233 sessionid=7"
+    assert found(firewall, [*lines, short, short]) == []
+
+
 def test_everyday_records_are_left_alone(firewall: DetectionModel) -> None:
     assert len(found(firewall, traffic(6000)[5000:])) <= 3
 

@@ -127,6 +127,31 @@ def test_the_death_of_one_ends_all_and_together_they_go_on(base: Path, shared_ru
     assert history(out) == history(shared_run)
 
 
+MEASURE = """
+import sys, time
+from pathlib import Path
+from logwarden.training.language.ranks import joined
+with joined() as rank:
+    Path(sys.argv[1], f"joined-{rank}").touch()
+    while rank == 0 and not Path(sys.argv[1], "measured").exists():
+        time.sleep(0.05)
+"""
+"""All of a training but its steps: rank 0 measures, and the others wait for it to end."""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_the_death_of_one_that_waits_undoes_nothing(tmp_path: Path, how: signal.Signals) -> None:
+    with processes(tmp_path, "-c", MEASURE, str(tmp_path)) as (first, second):
+        end = time.monotonic() + SECONDS
+        while len([*tmp_path.glob("joined-*")]) < 2:
+            assert time.monotonic() < end, "they did not meet"
+            time.sleep(0.01)
+        second.send_signal(how)
+        assert second.wait(SECONDS) == -how
+        (tmp_path / "measured").touch()
+        assert first.wait(SECONDS) == 0, (tmp_path / "0.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [("batch_size=1", "batch size: found 1, but 2 processes share each batch"),

@@ -39,7 +39,7 @@ def words() -> FlowWords:
 def told(words: FlowWords, message: str) -> dict[str, str]:
     text = words(message)
     assert text is not None
-    assert text.startswith("flow ")
+    assert text.startswith("{flow} ")
     return dict(word.split("=", 1) for word in text.split()[1:])
 
 
@@ -73,6 +73,11 @@ def test_it_is_written_and_read_back(words: FlowWords) -> None:
 def test_other_messages_are_no_records(words: FlowWords) -> None:
     assert words("Accepted publickey for admin from 10.0.0.7 port 50000 ssh2") is None
     assert words("colour=red shape=round weight=7") is None
+
+
+def test_the_least_number_there_is_has_edges_too() -> None:
+    words = FlowWords.fit([f"a={value} b={n} proto=tcp" for n, value in enumerate([5e-324, 1.5, 2.5, 7.0] * 9)])
+    assert words("a=5e-324 b=3 proto=tcp") is not None
 
 
 values = st.one_of(st.text(max_size=80), st.floats().map(str), st.integers().map(str), st.just('a ".. b'))
@@ -112,6 +117,12 @@ def test_each_record_is_a_unit_of_its_words(words: FlowWords, restart: bool) -> 
     assert set(last.combination) == set(last.counts) - ranges
     assert {time for _, time in last.occurrences} == {last.end}
     assert units[-2].words is None  # no record: it counts as a line
+
+
+def test_a_line_that_begins_like_a_record_is_a_line(words: FlowWords) -> None:
+    (unit,) = cut(["flow table full on eth0"], UnitConfig.flow(words.to_json()))
+    assert unit.words is None
+    assert len(unit.counts) == 1
 
 
 def test_open_windows_of_another_revision_are_judged_and_not_lost(words: FlowWords) -> None:

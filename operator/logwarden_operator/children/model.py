@@ -23,13 +23,14 @@ from logwarden_operator.revisions import Pointer
 
 @dataclass(frozen=True, slots=True)
 class TrainingPlan:
-    """What is to be trained: the hash of the wanted settings, whether their Job has to be there, and the pipelines
-    whose raw topics are data sets.
+    """What is to be trained: the hash of the wanted settings, whether their Job has to be there, the pipelines whose
+    raw topics are data sets, and whether all data is there.
     """
 
     hash: str
     job: bool
     pipelines: Sequence[LogPipeline] = ()
+    data: bool = True
 
 
 def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, pointer: Pointer) -> list[Child]:
@@ -38,7 +39,7 @@ def model_children(model: AnomalyModel, context: Context, plan: TrainingPlan, po
     children += storage(model, context)
     if model.spec.training.datasets:
         children.append(training_config(model, context, pointer.pinned, plan.pipelines))
-        children += training_schedule(model, context, plan.pipelines)
+        children += training_schedule(model, context, plan.pipelines, data=plan.data)
         children += training_monitoring(context)
         if model.spec.training.nodes > 1:
             children += [training_service(context), *training_policies(context)]

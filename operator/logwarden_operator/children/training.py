@@ -97,15 +97,17 @@ def training_service(context: Context) -> Child:
     return service(context, COMPONENT, [port], clusterIP="None", publishNotReadyAddresses=True)
 
 
-def training_schedule(model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline]) -> list[Child]:
-    """Return the CronJob, where there is a schedule. It rests while there is no pipeline whose topic it could read."""
+def training_schedule(
+    model: AnomalyModel, context: Context, pipelines: Sequence[LogPipeline], *, data: bool
+) -> list[Child]:
+    """Return the CronJob, where there is a schedule. It rests while topics that it has to read are not all there."""
     training = model.spec.training
     if training.schedule is None or not training.datasets:
         return []
     labels = {**context.owner.labels(COMPONENT), **_queue(model)}
     spec = {
         "schedule": training.schedule,
-        "suspend": training.suspend or (reads_topics(model) and not pipelines),
+        "suspend": training.suspend or (reads_topics(model) and not (data and pipelines)),
         "concurrencyPolicy": "Forbid",
         "startingDeadlineSeconds": 3600,
         "successfulJobsHistoryLimit": 3,

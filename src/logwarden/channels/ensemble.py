@@ -72,11 +72,15 @@ class Ensemble:
         for channel in self.channels:
             channel.prepare(units)
         if self._text is not None:
-            novelty = self._novelty
-            to_read = [unit for unit in units if self._text.reads(unit)]
+            text, novelty = self._text, self._novelty
+            to_read = [unit for unit in units if text.reads(unit)]
             if threshold > 0 and novelty is not None:
-                to_read = [unit for unit in to_read if self._highest(unit, {novelty: novelty.read(unit)}) >= threshold]
-            self._text.ask(to_read)
+                to_read = [
+                    unit
+                    for unit in to_read
+                    if self._highest({text: text.sure_verdict(unit), novelty: novelty.read(unit)}) >= threshold
+                ]
+            text.ask(to_read)
 
     def score(self, unit: Unit) -> Scored:
         """Score a prepared unit. Units come in time order, each learned or reported before the next is scored."""
@@ -96,21 +100,15 @@ class Ensemble:
         findings.sort(key=lambda item: -item[0])
         return Scored(unit, self._combined(surprises), surprises, findings)
 
-    def _highest(self, unit: Unit, readings: Mapping[Channel, Reading]) -> float:
-        """Return the score that a unit has with these findings at the most, whatever the language model says of it.
+    def _highest(self, readings: Mapping[Channel, Reading]) -> float:
+        """Return the score that a unit with these findings has at the most: known messages are believed in full.
 
-        That is the score if the model were sure of trouble: no weight is negative and no combination falls when a
-        surprise rises.
+        No weight is negative, and no combination falls when a surprise rises.
         """
         highest = {channel.name: 0.0 for channel in self.channels}
         for channel, reading in readings.items():
             for finding in reading:
                 highest[channel.name] = max(highest[channel.name], self.tails[finding.kind].surprise(finding.raw))
-        if self._text is not None:
-            for finding in self._text.at_most(unit):
-                highest[TextChannel.name] = max(
-                    highest[TextChannel.name], self.tails[finding.kind].surprise(finding.raw)
-                )
         return self._combined(highest)
 
     def _combined(self, surprises: Mapping[str, float]) -> float:
@@ -139,10 +137,13 @@ class Ensemble:
         Most units are normal whatever the language model would say of them, so it is asked about the others only. That
         changes no result.
         """
-        readings = {channel: channel.read(unit) for channel in self.channels if channel is not self._text}
-        if self._highest(unit, readings) >= threshold:
-            if self._text is not None:
-                readings[self._text] = self._text.read(unit)
+        text = self._text
+        readings = {channel: channel.read(unit) for channel in self.channels if channel is not text}
+        if text is not None:
+            readings[text] = [*text.sure_verdict(unit), *(unlikely := text.unlikely(unit))]
+        if self._highest(readings) >= threshold:
+            if text is not None:
+                readings[text] = [*text.verdict(unit), *unlikely]
             scored = self._scored(unit, readings)
             if scored.reaches(threshold):
                 self.reported(unit)

@@ -113,7 +113,7 @@ class NoveltyChannel:
         reading = [
             self._unknown(unit, template, count) for template, count in counts.items() if template not in on_host
         ]
-        if not reading and unit.combination not in self._combinations[unit.group]:
+        if not reading and unit.combination and unit.combination not in self._combinations[unit.group]:
             reading.append(self._unknown_combination(unit, counts))
         if unit.group not in self._fitted_hosts:
             return [finding for finding in reading if finding.raw >= _STRANGER]

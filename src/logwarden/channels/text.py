@@ -70,14 +70,14 @@ class TextChannel:
 
     def read(self, unit: Unit) -> Reading:
         """Return the model's verdicts; ``raw`` is log odds above those of :data:`_LEAST`, or loss above normal."""
-        return [*self._verdict(unit), *self._unlikely(unit)]
+        return [*self.verdict(unit), *self.unlikely(unit)]
 
-    def at_most(self, unit: Unit) -> Reading:
-        """Return what :meth:`read` finds if the model is sure of trouble, without asking it."""
-        sure = [Finding(EvidenceKind.MODEL_VERDICT, _log_odds(1.0) - _log_odds(_LEAST), {})]
-        return [*(sure if self.reads(unit) else ()), *self._unlikely(unit)]
+    def sure_verdict(self, unit: Unit) -> Reading:
+        """Return what :meth:`verdict` finds if the model is sure of trouble, without asking it."""
+        most = _log_odds(1.0) - _log_odds(_LEAST)
+        return [Finding(EvidenceKind.MODEL_VERDICT, most, {})] if self.reads(unit) else []
 
-    def _unlikely(self, unit: Unit) -> Reading:
+    def unlikely(self, unit: Unit) -> Reading:
         """Return the lines whose text the model did not expect."""
         if self._ordinary.issuperset(unit.counts):
             self._scores.losses.lookups += len(unit.counts)
@@ -106,16 +106,17 @@ class TextChannel:
         text = self._unusual(unit)[1]
         return self._scores.probabilities[text] if text else 0.0
 
-    def _verdict(self, unit: Unit) -> Iterable[Finding]:
+    def verdict(self, unit: Unit) -> Reading:
+        """Return what the model says of a unit's unusual lines."""
         unusual, text = self._unusual(unit)
-        if not text:
-            return
-        probability = self._scores.probabilities[text]
-        if probability > _LEAST:
-            facts: Facts = {"template": self._text(unusual[0]), "probability": round(probability, 3)}
-            if len(unusual) > 1:
-                facts["other_messages"] = len(unusual) - 1
-            yield Finding(EvidenceKind.MODEL_VERDICT, _log_odds(probability) - _log_odds(_LEAST), facts, unusual[0])
+        probability = self._scores.probabilities[text] if text else 0.0
+        if probability <= _LEAST:
+            return []
+        facts: Facts = {"template": self._text(unusual[0]), "probability": round(probability, 3)}
+        if len(unusual) > 1:
+            facts["other_messages"] = len(unusual) - 1
+        raw = _log_odds(probability) - _log_odds(_LEAST)
+        return [Finding(EvidenceKind.MODEL_VERDICT, raw, facts, unusual[0])]
 
     def _unusual(self, unit: Unit) -> tuple[list[int], str]:
         """Return the unusual templates of a unit that the model can judge, and what it reads of them."""

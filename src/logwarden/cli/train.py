@@ -164,7 +164,8 @@ def command(
             _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
         )
         fetched = kept_until_done(job.plan.work / _FETCHED) if rank == 0 else nullcontext()
-        with _progress_served(metrics_port), fetched:
+        # Processes on one machine cannot all have the port.
+        with _progress_served(metrics_port if os.environ.get("LOCAL_RANK", "0") == "0" else None), fetched:
             parts = _read_in_turn(job)
             if rank > 0:
                 assist(job.plan, parts)
@@ -188,7 +189,9 @@ def command(
 
 
 def _alone() -> bool:
-    return int(os.environ.get("WORLD_SIZE", "1")) == 1
+    """Whether no other process shares the training: torchrun and the operator set all of these variables."""
+    names = ("WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT")
+    return os.environ.get("WORLD_SIZE") == "1" or not all(map(os.environ.get, names))
 
 
 @contextmanager

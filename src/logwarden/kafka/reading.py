@@ -111,6 +111,7 @@ def read_to_end(
                 consumer.pause([TopicPartition(*place)])
         if wanted:
             yield wanted
+            heard = time.monotonic()  # what the reader does meanwhile may take long
         if time.monotonic() - heard > _SILENT_SECONDS:
             raise KafkaUnusableError(f"Kafka at {settings.bootstrap_servers} does not answer")
 

@@ -14,6 +14,8 @@ from typing import Final
 
 _PIECE: Final = re.compile(r"[\w-]+|[.@\\$+]|[^\w.@\\$+-]+")
 """A word, one of the signs that may stand in a name, or what stands in none."""
+_DOTTED: Final = str.maketrans("İı", "ii")
+"""Turkish has two letters i; folding leaves them different from ours."""
 _WORD: Final = re.compile(r"[\w-]")
 
 
@@ -40,7 +42,7 @@ def _symbols(pieces: Sequence[str]) -> list[str]:
     before_word = False
     for piece in reversed(pieces):
         is_word = _WORD.match(piece) is not None
-        symbols.append(piece.casefold() if is_word else piece + "_" * before_word)
+        symbols.append(piece.translate(_DOTTED).casefold() if is_word else piece + "_" * before_word)
         before_word = is_word
     symbols.reverse()
     return symbols

@@ -268,12 +268,19 @@ def _summary(host: str, counts: Counter[str]) -> HostSummary:
     return HostSummary(host, anomalies, counts[rollups.LINES], severities[-1] if severities else None)
 
 
-def newest_hosts(connection: Connection, start: datetime | None, limit: int) -> list[NewHost]:
-    """Return the hosts whose first line since ``start`` was stored last."""
+def newest_hosts(connection: Connection, limit: int) -> list[NewHost]:
+    """Return the hosts whose first line was stored last, among those that began within the newest twelve hours."""
+    by_host = rollups_table.c
+    lines_of_hosts = (by_host.seconds == rollups.SIX_HOURS, by_host.kind == rollups.LINES)
+    newest = connection.scalar(select(func.max(by_host.start)).where(*lines_of_hosts))
+    if newest is None:
+        return []
+    since = newest - rollups.SIX_HOURS
+    before = select(by_host.host).where(*lines_of_hosts, by_host.start < since)
     table = activity_table.c
     first = func.min(table.recorded).label("first")
     query = select(table.host, func.sum(table.lines).label("lines"), first, func.max(table.recorded).label("last"))
-    query = query.where(*_within(table.start, start, None, unit=1_000_000)).group_by(table.host)
+    query = query.where(table.start >= since, table.host.not_in(before)).group_by(table.host)
     query = query.order_by(first.desc(), table.host).limit(limit)
     return [
         NewHost(row.host, int(row.lines), from_micros(row.first), from_micros(row.last))

@@ -1,6 +1,7 @@
 """Sums of lines and anomalies over five minutes and over six hours: a page that shows a year adds up these.
 
-They change in the transaction that changes what they sum up, so that they are always right.
+They change in the transaction that changes what they sum up. What a process of an older version writes after the
+migration, as in a rolling upgrade, they lack.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def add(connection: Connection, changes: Counter[Key]) -> None:
     values = {"value": rollups.c.value + statement.excluded.value}
     connection.execute(statement.on_conflict_do_update(index_elements=Key._fields, set_=values), rows)
     if any(row["value"] < 0 for row in rows):
-        connection.execute(delete(rollups).where(rollups.c.value == 0))
+        connection.execute(delete(rollups).where(rollups.c.value <= 0))
 
 
 class Pieces(NamedTuple):

@@ -237,10 +237,10 @@ class Store:
         with self._reading() as connection:
             return queries.top_hosts(connection, start, end, limit)
 
-    def newest_hosts(self, start: datetime | None = None, *, limit: int = 10) -> list[NewHost]:
-        """Return the hosts whose first line since ``start`` was stored last."""
+    def newest_hosts(self, *, limit: int = 10) -> list[NewHost]:
+        """Return the hosts whose first line was stored last, among those that began within the newest twelve hours."""
         with self._reading() as connection:
-            return queries.newest_hosts(connection, start, limit)
+            return queries.newest_hosts(connection, limit)
 
     def hosts(self) -> list[str]:
         """Return the names of all hosts that have anomalies, sorted."""

@@ -17,7 +17,8 @@ from logwarden.templates import Templates
 from logwarden.units.unit import Unit, UnitConfig
 from logwarden.units.windows import Silence, Windows
 
-_START = "flow "
+# Masked lines hold no braces.
+_START = "{flow} "
 _RANGE = ".."
 _LONGEST_VALUE = 64
 # A field with at most so many texts tells of a new one; one with more is a name or an id.
@@ -30,6 +31,7 @@ _CUTS = (25, 50, 75, 95)
 _RISING = 0.95
 # Beyond this a number is no count, and arithmetic with it might overflow.
 _MOST = 1e18
+_LEAST = 1e-9
 _TIMES = frozenset({"DATE", "TIME", "DATE TIME"})
 
 
@@ -64,7 +66,7 @@ class Field:
 
 
 class FlowWords:
-    """Writes flow records as words, ``flow bytes=1200..4100 dport=443 proto=tcp``.
+    """Writes flow records as words, ``{flow} bytes=1200..4100 dport=443 proto=tcp``.
 
     Values that come often stay as they are; other numbers become the range between two quantiles of what training
     saw, so that one beyond all of them is a word never seen. Left out are texts that are nearly always others (names,
@@ -171,7 +173,7 @@ def _edges(numbers: Sequence[float]) -> tuple[float, ...]:
 
 def _rounded(number: float, to_integer: Any) -> float:
     """Round to two significant digits."""
-    if number == 0:
+    if abs(number) < _LEAST:
         return float(to_integer(0.0))
     unit = 10.0 ** (floor(log10(abs(number))) - 1)
     return float(f"{to_integer(number / unit) * unit:.6g}")

@@ -105,7 +105,8 @@ def _draw_numbers(span: timedelta | None) -> None:
             st.info("No lines have been received so far.", icon=":material/hourglass_empty:")
             return
         start = max(totals.first, totals.last - span) if span is not None else totals.first
-        newest_hosts(cached("newest hosts", version, lambda: store.newest_hosts(start, limit=NEWEST_HOSTS)))
+        if begun := cached("newest hosts", version, lambda: store.newest_hosts(limit=NEWEST_HOSTS)):
+            newest_hosts(begun)
         _draw_charts(store, start, totals.last, version)
         newest, hosts = st.columns([3, 2], gap="large")
         with newest:

@@ -7,8 +7,9 @@ rank 0 validates, saves and writes. Without :func:`joined` a process is alone, a
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -33,9 +34,15 @@ def joined() -> Iterator[int]:
     """
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    # Who waits in a collective operation hears no signal handler of Python's: let the signal itself end it.
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     distributed.init_process_group("gloo", timeout=_TIMEOUT)
+    if distributed.get_rank() == 0:
+        signal.signal(signal.SIGTERM, handler)
     yield distributed.get_rank()
-    on_rank_zero(lambda: None)
+    # Rank 0 has done all there is to do: another one that has gone meanwhile must not undo it.
+    with suppress(RuntimeError) if distributed.get_rank() == 0 else nullcontext():
+        _meet()
     distributed.destroy_process_group()
 
 
@@ -52,10 +59,17 @@ def zero_first(call: Callable[[], T]) -> T:
     """Return what the call gives, in every process; that of rank 0 makes it first, and the others find what it left."""
     if rank() == 0:
         result = call()
-        on_rank_zero(lambda: None)
-        return result
+        _meet()
+    else:
+        _meet()
+        result = call()
+    _meet()  # so that nothing is taken away from one that still reads
+    return result
+
+
+def _meet() -> None:
+    """Wait for all others."""
     on_rank_zero(lambda: None)
-    return call()
 
 
 def rank() -> int:
