@@ -24,10 +24,10 @@ def test_a_defect_while_loading_does_not_end_the_watch(
     first, second = variant(MODEL, root, 0.1), variant(MODEL, root, 0.2)
     load = revision.load
 
-    def load_all_but_the_first(found: Revision) -> DetectionModel:
+    def load_all_but_the_first(found: Revision, device: str | None) -> DetectionModel:
         if found.id == first:
             raise RuntimeError("a defect")
-        return load(found)
+        return load(found, device)
 
     monkeypatch.setattr(revision, "load", load_all_but_the_first)
     monkeypatch.setattr(revision, "_POLL_SECONDS", 0.02)
