@@ -42,7 +42,8 @@ spec:
 class Account(NamedTuple):
     """What became of the lines of one fault.
 
-    ``twice`` are lines that came to Kafka more than once, which is allowed for a syslog-ng that was killed (``again``);
+    ``twice`` are lines that came to Kafka more than once, which is allowed (``again``) for a syslog-ng that was killed,
+    and for a broker whose disk was full: it may keep lines that it answers with an error, and they are sent again.
     ``dead_in_topic`` are different dead letters in Kafka.
     """
 
@@ -160,7 +161,8 @@ class World:
         dead_in_topic = sum(1 for _ in distinct(read_dead_letters(self.settings)))
         once = len(set(numbers))
         twice = len(numbers) - once
-        return Account(self.sent, once, twice, self.sender.again, stored, dead, dead_in_topic, lost)
+        again = self.sender.again or self.disk is not None
+        return Account(self.sent, once, twice, again, stored, dead, dead_in_topic, lost)
 
     def close(self) -> None:
         """End what runs."""
