@@ -18,7 +18,7 @@ LARGE = 2 * 1024 * 1024
 REGISTRIES = r"files\.pythonhosted\.org|pypi\.org|registry\.npmjs\.org|static\.crates\.io|deb\.debian\.org"
 UNWANTED = {
     "address of a package registry": re.compile(REGISTRIES),
-    "path in a home folder": re.compile(r"/root/\.\w+"),
+    "path in a home folder": re.compile(r"/(?:root)/\.\w+"),
     "merge conflict": re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE),
 }
 

@@ -105,6 +105,8 @@ class Ensemble:
 
         No weight is negative, and no combination falls when a surprise rises.
         """
+        if not any(readings.values()):
+            return 0.0
         highest = {channel.name: 0.0 for channel in self.channels}
         for channel, reading in readings.items():
             for finding in reading:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
@@ -171,7 +171,7 @@ def _edges(numbers: Sequence[float]) -> tuple[float, ...]:
     return tuple(sorted({_rounded(min(numbers), floor), *between, _rounded(max(numbers), _above)}))
 
 
-def _rounded(number: float, to_integer: Any) -> float:
+def _rounded(number: float, to_integer: Callable[[float], int]) -> float:
     """Round to two significant digits."""
     if abs(number) < _LEAST:
         return float(to_integer(0.0))
