@@ -22,6 +22,10 @@ for name in flight s3 s3fs gcsfs azurefs hdfs; do
 done
 find "$site" -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.hpp' -delete
 
+# What describes Amazon's other services.
+[ ! -d "$site/botocore/data" ] || find "$site"/botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts \
+    -exec rm -rf {} +
+
 if [ "$extra" = dashboard ]; then
     # Charts that no page uses.
     rm -rf "$site"/pydeck share/jupyter

@@ -21,6 +21,7 @@ import pytest
 
 if TYPE_CHECKING:
     from tests.services.kafka import Broker
+    from tests.services.s3 import Storage
 
 # Tests start hundreds of processes. Where the environment forbids byte code, each would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -48,6 +49,29 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@pytest.fixture(scope="session")
+def _storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
+    from tests.services.s3 import Storage
+
+    storage = Storage(tmp_path_factory.mktemp("s3"))
+    storage.start()
+    storage.files().mkdir("logs")
+    yield storage
+    storage.stop()
+
+
+@pytest.fixture
+def storage(_storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Storage]:
+    """A running server of S3 with a bucket ``logs``, and the environment by which clients find it."""
+    import s3fs
+
+    for name, value in _storage.environment.items():
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    yield _storage
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def _lab_lacks() -> str | None:
@@ -140,7 +164,7 @@ _TOGETHER = {
     "kind": "kind",
     "browser": "",
     "train": "",
-    "s3": "",
+    "s3": "s3",
 }
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _MIB = 1024 * 1024
+_NAMESPACES = Path("/run/netns")
+_PREFIX = "lwcut"
+"""What a namespace is called before the id of the process that made it; an interface's name has 15 characters."""
 
 
 def obstacle() -> str | None:
@@ -82,7 +86,11 @@ class Network:
         self._inside("link", "set", "eth0", "up")
 
     def close(self) -> None:
-        """Remove it; the cable goes with it."""
+        """Remove it, with what still runs in it; the cable goes with it."""
+        inside = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
+        for pid in map(int, inside.stdout.split()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
 
     def _inside(self, *command: str) -> None:
@@ -91,8 +99,11 @@ class Network:
 
 @contextmanager
 def network() -> Iterator[Network]:
-    """Make a network."""
-    made = Network(f"lwchaos{os.getpid() % 100_000}")
+    """Make a network, after those that runs which were killed have left are gone: its addresses would be taken."""
+    for left in _NAMESPACES.glob(f"{_PREFIX}*"):
+        if not Path("/proc", left.name.removeprefix(_PREFIX)).exists():
+            Network(left.name).close()
+    made = Network(f"{_PREFIX}{os.getpid()}")
     try:
         made.open()
         yield made

@@ -61,8 +61,11 @@ def kafka_of(pipeline: LogPipeline) -> KafkaSpec:
 
 def _check_storage(model: AnomalyModel) -> None:
     uri = model.spec.storage.uri
-    if uri is not None and claim_of(uri) is None:
-        raise InvalidSpecError(f"spec.storage.uri: found '{uri}': in a cluster revisions lie in a claim: pvc://CLAIM")
+    if uri is not None and claim_of(uri) is None and not uri.startswith("s3://"):
+        raise InvalidSpecError(
+            f"spec.storage.uri: found '{uri}': in a cluster revisions lie in a claim, pvc://CLAIM, "
+            "or in a storage that speaks S3, s3://BUCKET/PATH"
+        )
 
 
 def _check_dataset(field: str, dataset: DatasetSpec) -> None:

@@ -202,8 +202,8 @@ def test_a_folder_with_other_files_is_not_discarded(log: Path, tmp_path: Path) -
             "spec.training.mode: Supervised needs labels, and none of the data sets has any",
         ),
         (
-            ["training: {datasets: [{uri: LOG}]}", "storage: {uri: 's3://models/'}"],
-            "spec.storage.uri: s3://models/ cannot be written here: give a folder with --out",
+            ["training: {datasets: [{uri: LOG}]}", "storage: {uri: 'gs://models/'}"],
+            "spec.storage.uri: gs://models/ cannot be written here: give a folder with --out",
         ),
         (
             ["training: {datasets: [{uri: LOG}]}", "threshold: {method: F1}"],

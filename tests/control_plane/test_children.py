@@ -113,6 +113,19 @@ def test_a_pod_reads_addresses_and_folders_instead_of_names_in_the_cluster() -> 
     assert config["AnomalyModel"]["spec"]["storage"]["uri"] == "file:///var/lib/logwarden/claim/campus/models"
 
 
+def test_revisions_in_object_storage_need_a_secret_and_no_claim() -> None:
+    text = FULL.replace('{uri: "pvc://models"}', '{uri: "s3://models/campus", credentialsSecretRef: {name: s3}}')
+    children = children_of(text)
+    assert not [child for child in children if child["kind"] == "PersistentVolumeClaim"]
+    job = next(child for child in children if child["kind"] == "Job")
+    for owner, name in ((job, "campus-training"), (find(children, "Deployment", "campus-detector"), "campus-detector")):
+        config = documents(find(children, "ConfigMap", name))["AnomalyModel"]
+        assert config["spec"]["storage"]["uri"] == "s3://models/campus"
+        pod = owner["spec"]["template"]["spec"]
+        assert {"secretRef": {"name": "s3"}} in pod["containers"][0]["envFrom"]
+        assert "models" not in {volume["name"] for volume in pod["volumes"]}
+
+
 @pytest.mark.parametrize("text", [SMALL, FULL], ids=["small", "full"])
 def test_the_programs_can_read_their_files(text: str) -> None:
     for child in children_of(text):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zlib import crc32
@@ -19,29 +18,7 @@ from tests.datasets.test_lines import lines_of, write_log
 if TYPE_CHECKING:
     from tests.services.s3 import Storage
 
-pytestmark = pytest.mark.s3
-
-
-@pytest.fixture(scope="module")
-def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Storage]:
-    from tests.services.s3 import Storage
-
-    storage = Storage(tmp_path_factory.mktemp("s3"))
-    storage.start()
-    storage.files().mkdir("logs")
-    yield storage
-    storage.stop()
-
-
-@pytest.fixture(autouse=True)
-def _environment(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    import s3fs
-
-    for name, value in storage.environment.items():
-        monkeypatch.setenv(name, value)
-    s3fs.S3FileSystem.clear_instance_cache()
-    yield
-    s3fs.S3FileSystem.clear_instance_cache()
+pytestmark = [pytest.mark.s3, pytest.mark.usefixtures("storage")]
 
 
 @pytest.fixture

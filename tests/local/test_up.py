@@ -328,9 +328,10 @@ def test_a_checked_file_is_ok(pipeline_file: Path) -> None:
     assert done.stdout == f"{pipeline_file}: OK, LogPipeline test with AnomalyModel test\n"
 
 
+STORAGE = '{uri: "pvc://models"}'
 CLUSTER = (
     PIPELINE.replace("    http:", "    nodes: true\n    http:")
-    .replace(f'"{MODEL}"}}', f'"{MODEL}"}}, unit: {{kind: Session, session: {{key: "blk_"}}}}')
+    .replace(f'"{MODEL}"}}', f'"{MODEL}"}}, unit: {{kind: Session, session: {{key: "blk_"}}}}, storage: {STORAGE}')
     .rstrip()
     + """
   kafka: {bootstrapServers: "kafka:9092"}
@@ -340,7 +341,7 @@ CLUSTER = (
 )
 NOT_USED = (
     "not used on one machine: LogPipeline test spec.collect.nodes, spec.kafka, spec.store.databaseSecretRef, "
-    "spec.alerts; AnomalyModel test spec.unit"
+    "spec.alerts; AnomalyModel test spec.unit, spec.storage"
 )
 
 

@@ -50,7 +50,7 @@ def test_a_revision_is_found_by_name_id_and_beginning(root: Path, ids: list[str]
     registry.promote(ids[2])
     length = next(n for n in range(1, 13) if len({name[:n] for name in ids}) == 4)
     for ref, expected in (("latest", ids[3]), ("active", ids[2]), (ids[0], ids[0]), (ids[0][:length], ids[0])):
-        assert open_revision(ref, root=root).id == expected
+        assert open_revision(ref, registry=Registry(root)).id == expected
 
 
 def test_a_beginning_of_several_ids_is_refused(root: Path, ids: list[str]) -> None:

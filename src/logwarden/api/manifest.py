@@ -18,6 +18,7 @@ ID_LENGTH = 12
 
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+Uri = Annotated[str, StringConstraints(min_length=1, max_length=2048)]
 
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,126}")
 
@@ -97,7 +98,7 @@ class SplitCounts(_Part):
 class DataInfo(_Part):
     """One source of training data."""
 
-    uri: Name = Field(description="Where it was read.")
+    uri: Uri = Field(description="Where it was read.")
     format: Name = Field(description="Format it was read as.")
     sha256: Sha256 = Field(description="Hash of its content.")
     license: str | None = Field(None, description="Licence of the data, as an SPDX id.")

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def load_model(reference: str) -> DetectionModel:
     """Load the revision that ``reference`` names: builtin, active, an id, a path or a URI."""
     from logwarden.local.revision import load
-    from logwarden.revisions import open_revision
+    from logwarden.revisions import Registry, open_revision
 
-    return load(open_revision(reference, root=data_dir() / "models"))
+    return load(open_revision(reference, registry=Registry(data_dir() / "models")))
 
 
 def choose_pipeline(file: Path, name: str | None) -> PipelineWithModel:

@@ -36,16 +36,21 @@ class OutputFormat(StrEnum):
 
 
 RootOption = Annotated[
-    Path | None,
-    typer.Option("--root", help="Folder of revisions; 'models' in the data folder by default.", show_default=False),
+    str | None,
+    typer.Option(
+        "--root",
+        metavar="PATH|URI",
+        help="Folder of revisions, or its s3:// URI; 'models' in the data folder by default.",
+        show_default=False,
+    ),
 ]
 FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to write the result.")]
 
 
-def _registry(root: Path | None) -> Registry:
-    from logwarden.revisions import Registry
+def _registry(root: str | None) -> Registry:
+    from logwarden.revisions import Registry, registry_at
 
-    return Registry(root or data_dir() / "models")
+    return registry_at(root) or Registry(Path(root).expanduser() if root else data_dir() / "models")
 
 
 @app.command(
@@ -66,9 +71,7 @@ def list_revisions(root: RootOption = None, output: FormatOption = OutputFormat.
     elif entries:
         _print_table(entries)
     else:
-        print(
-            f"No revisions in {registry.root} yet: the packaged model, builtin, is used. 'logwarden train' makes one."
-        )
+        print(f"No revisions in {registry} yet: the packaged model, builtin, is used. 'logwarden train' makes one.")
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def show(
     """
     from logwarden.revisions import open_revision
 
-    revision = open_revision(ref, root=_registry(root).root, verify=True)
+    revision = open_revision(ref, registry=_registry(root), verify=True)
     print(json.dumps(revision.manifest.model_dump(mode="json", by_alias=True), indent=2, ensure_ascii=False))
 
 

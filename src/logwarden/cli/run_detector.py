@@ -58,6 +58,7 @@ def command(
     chosen = choose_pipeline(file, pipeline)
 
     from logwarden.local.detecting import DetectorConfig, run
+    from logwarden.local.revision import registry_of
     from logwarden.local.secrets import store_of
     from logwarden.store import default_store_path
 
@@ -66,7 +67,7 @@ def command(
             pipeline=chosen.pipeline,
             model=chosen.model,
             store=store or store_of(chosen.pipeline, secrets, default_store_path()),
-            registry=data_dir() / "models",
+            registry=registry_of(chosen.model, data_dir() / "models"),
             secrets=secrets,
             bootstrap_servers=bootstrap_servers,
             metrics_port=metrics_port,

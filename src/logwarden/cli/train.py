@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, PromotionSpec
     from logwarden.api.log_pipeline import LogPipeline
     from logwarden.datasets import Dataset
+    from logwarden.revisions import Registry
     from logwarden.training.plan import Parts, Plan
 
 EXAMPLES = """
@@ -41,7 +42,7 @@ class _Job(NamedTuple):
 
     plan: Plan
     read: Callable[[], Parts]
-    root: Path
+    registry: Registry
     promotion: PromotionSpec | None
 
 
@@ -138,7 +139,6 @@ def command(
     batch.
     """
     from logwarden.datasets import kept_until_done
-    from logwarden.revisions import Registry
     from logwarden.training.leftovers import discard, mark_for_discarding, remove_old_revisions
     from logwarden.training.pipeline import assist, train
 
@@ -170,18 +170,20 @@ def command(
             if rank > 0:
                 assist(job.plan, parts)
                 return
-            revision = train(job.plan, parts, job.root, _say)
+            job.registry.check_writable()
+            revision = train(job.plan, parts, job.registry.root, _say)
+            job.registry.add(revision)
         screen = console(stderr=False)
-        screen.print(f"revision {revision.id} in {revision.path}", markup=False, soft_wrap=True)
+        screen.print(f"revision {revision.id} in {job.registry}/{revision.id}", markup=False, soft_wrap=True)
         screen.print(_measured(revision.manifest.metrics), markup=False, soft_wrap=True)
         promotion = _promotion_now(file, job)
         refusal = _refusal(promote, promotion, revision.manifest.metrics)
         if refusal is None:
-            Registry(job.root).promote(revision.id)
+            job.registry.promote(revision.id)
             screen.print("it is the active revision now", markup=False)
         else:
             screen.print(f"not made active: {refusal}", markup=False, soft_wrap=True)
-        removed = remove_old_revisions(job.root, promotion, _say) if promotion else []
+        removed = remove_old_revisions(job.registry, promotion, _say) if promotion else []
         if result is not None:
             _write_result(result, revision.id, revision.manifest.metrics, refusal, removed)
         if discard_work:
@@ -267,7 +269,7 @@ def _from_file(
     resources = load_resources(file)
     model = _first_model(resources, file)
     where = str(file)
-    root = out or storage_of(model, where) or _registry()
+    registry = (None if out else storage_of(model, where)) or _registry(out)
     plan = plan_of(model, work or _work(model.name), where, steps=steps)
     _check_packages(plan)
     if model.spec.training.feedback.include:
@@ -282,7 +284,7 @@ def _from_file(
         assert dataset.uri is not None  # a rule of the contract
         return load_dataset(dataset.uri, dataset.format, folder=fetched, say=_say)
 
-    return _Job(plan, partial(parts_of, model, where, load), root, model.spec.promotion)
+    return _Job(plan, partial(parts_of, model, where, load), registry, model.spec.promotion)
 
 
 def _promotion_now(file: Path | None, job: _Job) -> PromotionSpec | None:
@@ -332,7 +334,7 @@ def _from_options(given: dict[str, Any], out: Path | None, work: Path | None, st
         uri, data_format = given.get("data", "lab"), given.get("format", DataFormat.AUTO).value
         return Parts([load_dataset(uri, data_format, folder=plan.work / _FETCHED, say=_say)])
 
-    return _Job(plan, read, out or _registry(), None)
+    return _Job(plan, read, _registry(out), None)
 
 
 def _check_packages(plan: Plan) -> None:
@@ -376,8 +378,10 @@ def _say(text: str) -> None:
     console().print(text, markup=False, soft_wrap=True)
 
 
-def _registry() -> Path:
-    return data_dir() / "models"
+def _registry(out: Path | None) -> Registry:
+    from logwarden.revisions import Registry
+
+    return Registry(out or data_dir() / "models")
 
 
 def _work(name: str) -> Path:

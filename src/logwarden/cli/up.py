@@ -97,6 +97,7 @@ def command(
         return
 
     from logwarden.dashboard import launch
+    from logwarden.local.revision import registry_of
     from logwarden.local.secrets import store_of
     from logwarden.local.up import UpConfig, run
     from logwarden.store import default_store_path
@@ -109,7 +110,7 @@ def command(
             model=chosen.model,
             data_dir=folder,
             store=store or (own_store if secrets is None else store_of(chosen.pipeline, secrets, own_store)),
-            registry=default_data_dir() / "models",
+            registry=registry_of(chosen.model, default_data_dir() / "models"),
             secrets=secrets,
             host=host,
             ports=ports,

@@ -27,6 +27,7 @@ from logwarden.local.revision import RevisionWatch, choose_revision, load, spare
 from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
+from logwarden.revisions import Registry
 from logwarden.store import Phase, PipelineStatus, Store, StoreError
 from logwarden.streaming.metrics import DetectorMetrics, not_alive
 from logwarden.streaming.partitions import PartitionedDetection
@@ -50,7 +51,7 @@ class DetectorConfig:
     store
         Path or URL of the store.
     registry
-        Folder of model revisions.
+        Where model revisions are.
     say
         Prints a text for the person who started it.
     secrets
@@ -66,7 +67,7 @@ class DetectorConfig:
     pipeline: LogPipeline
     model: AnomalyModel
     store: Path | str
-    registry: Path
+    registry: Registry
     say: Callable[[str], None]
     secrets: Path | None = None
     bootstrap_servers: str | None = None

@@ -12,14 +12,13 @@ from queue import Empty, SimpleQueue
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.detect import DetectionModel
 from logwarden.errors import InvalidInputError, LogwardenError
-from logwarden.revisions import BUILTIN, Registry, Revision, open_revision
+from logwarden.revisions import BUILTIN, Registry, Revision, open_revision, registry_at
 
-_POLL_SECONDS = 3.0
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 _log = logging.getLogger(__name__)
 
 
-def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
+def choose_revision(model: AnomalyModel, registry: Registry) -> Revision:
     """Return the revision that is pinned, else the active one of the registry, else the one ``spec.base`` names.
 
     Raises
@@ -29,16 +28,21 @@ def choose_revision(model: AnomalyModel, registry: Path) -> Revision:
     """
     pinned = model.spec.promotion.revision
     if pinned is not None:
-        return open_revision(pinned, root=registry)
-    if Registry(registry).active() is not None:
-        return open_revision("active", root=registry)
+        return open_revision(pinned, registry=registry)
+    if registry.active() is not None:
+        return registry.open("active")
     base = model.spec.base.model
     if base == BUILTIN or "://" in base:
-        return open_revision(base, root=registry)
+        return open_revision(base, registry=registry)
     raise InvalidInputError(
         f"AnomalyModel {model.name}: {base} has not been trained yet, and no revision is active in {registry}: "
         "run 'logwarden train' first, or set spec.base.model to builtin"
     )
+
+
+def registry_of(model: AnomalyModel, default: Path) -> Registry:
+    """Return the registry that a model's storage names, or that of a folder where it names none that can be reached."""
+    return registry_at(model.spec.storage.uri) or Registry(default)
 
 
 def load(revision: Revision, device: str | None = None) -> DetectionModel:
@@ -58,10 +62,10 @@ def spare_collector() -> None:
 
 
 class RevisionWatch:
-    """Looks every few seconds which revision is active, and loads it beside the running one."""
+    """Looks again and again which revision is active, and loads it beside the running one."""
 
-    def __init__(self, model: AnomalyModel, registry: Path, current: str, device: str | None = None) -> None:
-        self._registry = Registry(registry)
+    def __init__(self, model: AnomalyModel, registry: Registry, current: str, device: str | None = None) -> None:
+        self._registry = registry
         self._current = current
         self._device = device
         self._new: SimpleQueue[DetectionModel] = SimpleQueue()
@@ -82,7 +86,7 @@ class RevisionWatch:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(_POLL_SECONDS):
+        while not self._stop.wait(self._registry.poll_seconds):
             try:
                 self._look()
             except LogwardenError as error:

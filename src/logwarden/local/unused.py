@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.api.base import Spec
 from logwarden.api.log_pipeline import LogPipeline
+from logwarden.revisions import registry_at
 
 # Everything that is not named here counts as unused, so that a new field cannot be passed over in silence.
 _USED_OF_PIPELINE = ("collect.syslog.listeners", "collect.http", "detect", "privacy", "store.retention")
@@ -22,9 +23,10 @@ def unused_fields(
     pipeline names is used ``with_secrets`` only, when their values are at hand.
     """
     used = (*_USED_OF_PIPELINE, *(["kafka"] * kafka), *(["store.databaseSecretRef"] * with_secrets))
+    used_of_model = (*_USED_OF_MODEL, *(["storage.uri"] * (registry_at(model.spec.storage.uri) is not None)))
     found = {
         f"LogPipeline {pipeline.name}": list(_unused(pipeline.spec, used)),
-        f"AnomalyModel {model.name}": list(_unused(model.spec, _USED_OF_MODEL)),
+        f"AnomalyModel {model.name}": list(_unused(model.spec, used_of_model)),
     }
     parts = [f"{owner} {', '.join(fields)}" for owner, fields in found.items() if fields]
     return f"not used on one machine: {'; '.join(parts)}" if parts else ""

@@ -37,6 +37,7 @@ from logwarden.local.secrets import read_secret
 from logwarden.local.signals import stop_on_signals
 from logwarden.outcome import Outcome
 from logwarden.privacy import MaskingIntake
+from logwarden.revisions import Registry
 from logwarden.sources.listening import Listener, ListenerThread
 from logwarden.sources.syslog import TcpListener, UdpListener
 from logwarden.store import ListenerStatus, Phase, PipelineStatus, Progress, Store, StoreError
@@ -67,7 +68,7 @@ class UpConfig:
     store
         Path or URL of the store.
     registry
-        Folder of model revisions.
+        Where model revisions are.
     secrets
         Folder with the values of Secrets, or None.
     host, ports
@@ -88,7 +89,7 @@ class UpConfig:
     model: AnomalyModel
     data_dir: Path
     store: Path | str
-    registry: Path
+    registry: Registry
     say: Callable[[str], None]
     secrets: Path | None = None
     host: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +38,21 @@ def download_revision(uri: str, cache_dir: Path, *, verify: bool = False) -> Rev
     LogwardenError
         Where the download fails, or a package for the scheme is missing.
     """
+    with reaching(uri) as (filesystem, folder):
+        return _download(uri, filesystem, folder, cache_dir, verify=verify)
+
+
+@contextmanager
+def reaching(uri: str, what: str = "download") -> Iterator[tuple[Any, str]]:
+    """Yield the file system of fsspec that a URI names, and the folder in it; say what failed in words of ours.
+
+    Raises
+    ------
+    InvalidInputError
+        Where the URI's scheme is unknown, or something is not found.
+    LogwardenError
+        For everything else that fails meanwhile, or a package for the scheme is missing.
+    """
     scheme = urlsplit(uri).scheme
     if scheme not in SCHEMES:
         raise InvalidInputError(f"{uri}: found {scheme}://, allowed: file://, {', '.join(f'{s}://' for s in SCHEMES)}")
@@ -43,26 +60,32 @@ def download_revision(uri: str, cache_dir: Path, *, verify: bool = False) -> Rev
         import fsspec
 
         filesystem, folder = fsspec.core.url_to_fs(uri)
-        return _download(uri, filesystem, folder.rstrip("/"), cache_dir, verify=verify)
+        yield filesystem, folder.rstrip("/")
     except ImportError as error:
         package = _PACKAGES[scheme]
         raise LogwardenError(f"{uri}: {scheme}:// needs the Python package {package}: pip install {package}") from error
     except LogwardenError:
         raise
     except Exception as error:  # every file system of fsspec has errors of its own
-        raise _explained(uri, error) from error
+        raise _explained(uri, what, error) from error
 
 
-def _explained(uri: str, error: Exception) -> LogwardenError:
+def _explained(uri: str, what: str, error: Exception) -> LogwardenError:
     """Return an error for a person. fsspec says "not found" for web servers that cannot be reached, too."""
     cause = error.__cause__ or error
     if isinstance(error, FileNotFoundError) and (cause is error or getattr(cause, "status", None) == 404):
         return InvalidInputError(f"{uri}: no model revision there: {error} was not found")
-    return LogwardenError(f"{uri}: the download failed: {type(cause).__name__}: {cause}")
+    if type(cause).__name__ == "NoCredentialsError":  # botocore's, which may not be installed
+        return InvalidInputError(
+            f"{uri}: the {what} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    if isinstance(error, PermissionError):
+        return InvalidInputError(f"{uri}: the {what} is not allowed with these credentials ({error})")
+    return LogwardenError(f"{uri}: the {what} failed: {type(cause).__name__}: {cause}")
 
 
 def _download(uri: str, filesystem: Any, folder: str, cache_dir: Path, *, verify: bool) -> Revision:
-    manifest = _fetch_manifest(uri, filesystem, folder)
+    manifest = fetch_manifest(uri, filesystem, folder)
     target = cache_dir / manifest.id
     if target.is_dir():
         return open_folder(target, verify=verify)
@@ -78,7 +101,8 @@ def _download(uri: str, filesystem: Any, folder: str, cache_dir: Path, *, verify
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _fetch_manifest(uri: str, filesystem: Any, folder: str) -> RevisionManifest:
+def fetch_manifest(uri: str, filesystem: Any, folder: str) -> RevisionManifest:
+    """Return the checked manifest of the revision in a folder of a file system."""
     with filesystem.open(f"{folder}/{MANIFEST_NAME}", "rb") as stream:
         data = stream.read(MANIFEST_MAX_BYTES + 1)
     if len(data) > MANIFEST_MAX_BYTES:

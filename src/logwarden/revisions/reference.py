@@ -14,18 +14,18 @@ BUILTIN_PATH = Path(__file__).resolve().parent.parent / "builtin" / "revision"
 
 
 def open_revision(
-    ref: str | Path, *, root: Path | None = None, cache_dir: Path | None = None, verify: bool = False
+    ref: str | Path, *, registry: Registry | None = None, cache_dir: Path | None = None, verify: bool = False
 ) -> Revision:
     """Open a model revision.
 
     Parameters
     ----------
     ref
-        ``builtin`` (packaged with Logwarden); a folder; with ``root`` an id or its unique beginning, ``active`` or
+        ``builtin`` (packaged with Logwarden); a folder; with ``registry`` an id or its unique beginning, ``active`` or
         ``latest``; or a URI of a revision's folder (``file``, ``s3``, ``gs``, ``https``, ``hf``), which is downloaded
         once.
-    root
-        Folder of a registry.
+    registry
+        Where ids are looked up.
     cache_dir
         Where downloads are kept; ``~/.cache/logwarden/revisions`` by default.
     verify
@@ -46,9 +46,28 @@ def open_revision(
         return _open_uri(ref, cache_dir, verify=verify)
     if _is_path(ref):
         return open_folder(Path(ref).expanduser(), verify=verify)
-    if root is None:
+    if registry is None:
         raise InvalidInputError(f"no model revision '{ref}': name {BUILTIN}, a folder or a URI")
-    return Registry(root).open(ref, verify=verify)
+    return registry.open(ref, verify=verify)
+
+
+def registry_at(uri: str | None) -> Registry | None:
+    """Return the registry at a ``file`` or ``s3`` URI, None where it is another URI or there is none."""
+    if uri is not None and uri.startswith("s3://"):
+        from logwarden.revisions.remote import RemoteRegistry
+
+        return RemoteRegistry(uri, _cache())
+    folder = _folder(uri or "")
+    return None if folder is None else Registry(folder)
+
+
+def _folder(uri: str) -> Path | None:
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _cache() -> Path:
+    return Path.home() / ".cache" / "logwarden" / "revisions"
 
 
 def _is_path(ref: str) -> bool:
@@ -64,11 +83,10 @@ def _open_builtin(*, verify: bool) -> Revision:
 
 
 def _open_uri(uri: str, cache_dir: Path | None, *, verify: bool) -> Revision:
-    parts = urlsplit(uri)
-    if parts.scheme == "file":
-        return open_folder(Path(unquote(parts.path)), verify=verify)
-    if parts.scheme == "pvc":
+    if (folder := _folder(uri)) is not None:
+        return open_folder(folder, verify=verify)
+    if uri.startswith("pvc://"):
         raise InvalidInputError(f"{uri}: pvc:// exists only in a cluster; on one machine name the folder")
     from logwarden.revisions.download import download_revision
 
-    return download_revision(uri, cache_dir or Path.home() / ".cache" / "logwarden" / "revisions", verify=verify)
+    return download_revision(uri, cache_dir or _cache(), verify=verify)

@@ -54,15 +54,27 @@ class Registry:
     """The revisions below a folder. The folder may be missing: then there are none yet.
 
     All methods raise InvalidInputError where a revision is not there or is damaged.
+
+    Attributes
+    ----------
+    root
+        The folder.
+    poll_seconds
+        How often it is worth asking which revision is active.
     """
+
+    poll_seconds = 3.0
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def __str__(self) -> str:
+        return str(self.root)
+
     def entries(self) -> list[Entry]:
         """Return all revisions, newest first; those that cannot be read come last, with the reason."""
         active = self.active()
-        entries = [self._entry(path, active) for path in self._folders()]
+        entries = [self._entry(name, active) for name in self._names()]
         oldest = datetime.min.replace(tzinfo=UTC)
         return sorted(entries, key=lambda entry: entry.manifest.created if entry.manifest else oldest, reverse=True)
 
@@ -74,7 +86,7 @@ class Registry:
     def open(self, ref: str, *, verify: bool = False) -> Revision:
         """Open a revision by ``active``, ``latest``, its id or the unique beginning of it."""
         name = self.resolve(ref)
-        revision = open_folder(self.root / name, verify=verify)
+        revision = self._open(name, verify=verify)
         if revision.id != name:
             raise InvalidInputError(f"{revision.path}: holds revision {revision.id}: rename the folder to that")
         return revision
@@ -85,13 +97,30 @@ class Registry:
             return self._active_or_fail()
         if ref == "latest":
             return self._latest()
-        found = [path.name for path in self._folders() if path.name.startswith(ref)] if ref else []
+        names = self._names()
+        found = [name for name in names if name.startswith(ref)] if ref else []
         if len(found) == 1:
             return found[0]
         if found:
-            raise InvalidInputError(f"'{ref}' is the beginning of several revisions: {', '.join(sorted(found))}")
-        there = ", ".join(path.name for path in self._folders()) or "none yet"
-        raise InvalidInputError(f"no model revision '{ref}' in {self.root}; there: {there}")
+            raise InvalidInputError(f"'{ref}' is the beginning of several revisions: {', '.join(found)}")
+        there = ", ".join(names) or "none yet"
+        raise InvalidInputError(f"no model revision '{ref}' in {self}; there: {there}")
+
+    def check_writable(self) -> None:
+        """Make sure that a revision can be added, before hours are spent on it.
+
+        Raises
+        ------
+        LogwardenError
+            If it cannot.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LogwardenError(f"{self}: cannot hold revisions: {error.strerror}") from None
+
+    def add(self, revision: Revision) -> None:
+        """Take in a revision that was written to :attr:`root`."""
 
     def promote(self, ref: str) -> Revision:
         """Make a revision active, after all its files were checked. Promoting the active one changes nothing."""
@@ -106,14 +135,14 @@ class Registry:
     def rollback(self) -> Revision:
         """Make the revision active again that was active before; those no longer there are passed over."""
         with self._locked():
-            promotions = self._read_pointer().promotions
+            promotions, there = self._read_pointer().promotions, self._names()
             for count in range(len(promotions) - 1, 0, -1):
                 candidate = promotions[count - 1].id
-                if candidate != promotions[-1].id and (self.root / candidate).is_dir():
+                if candidate != promotions[-1].id and candidate in there:
                     revision = self.open(candidate, verify=True)
                     self._write_pointer(promotions[:count])
                     return revision
-        raise InvalidInputError(f"nothing to roll back to in {self.root}: no revision was active before")
+        raise InvalidInputError(f"nothing to roll back to in {self}: no revision was active before")
 
     def keep(self, count: int, *, always: Collection[str] = ()) -> list[str]:
         """Remove all but the newest ``count`` revisions besides the active one; return the ids that went, newest first.
@@ -126,12 +155,26 @@ class Registry:
             others = [entry.id for entry in self.entries() if entry.manifest is not None and not entry.active]
             removed = [name for name in others[count:] if name not in recent and name not in always]
             for name in removed:
-                self._remove(self.root / name)
+                self._remove(name)
             self._remove_leftovers()
         return removed
 
-    def _remove(self, folder: Path) -> None:
+    # What a registry in another place does differently
+
+    def _names(self) -> list[str]:
+        if not self.root.is_dir():
+            return []
+        return sorted(path.name for path in self.root.iterdir() if is_id(path.name) and path.is_dir())
+
+    def _manifest(self, name: str) -> RevisionManifest:
+        return read_manifest(self.root / name)
+
+    def _open(self, name: str, *, verify: bool) -> Revision:
+        return open_folder(self.root / name, verify=verify)
+
+    def _remove(self, name: str) -> None:
         """Take the folder out of sight in one step, then delete it."""
+        folder = self.root / name
         hidden = temporary_beside(folder)
         folder.rename(hidden)
         shutil.rmtree(hidden)
@@ -142,59 +185,66 @@ class Registry:
             if time.time() - path.stat().st_mtime > LEFTOVER_SECONDS:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _folders(self) -> Iterator[Path]:
-        if not self.root.is_dir():
-            return
-        for path in sorted(self.root.iterdir()):
-            if len(path.name) == ID_LENGTH and path.is_dir() and not path.name.startswith(TEMPORARY_PREFIX):
-                yield path
-
-    def _entry(self, path: Path, active: str | None) -> Entry:
+    def _read_file(self, name: str) -> bytes:
         try:
-            manifest = read_manifest(path)
-            if manifest.id != path.name:
-                raise InvalidInputError(f"{path}: holds revision {manifest.id}")
-        except InvalidInputError as error:
-            return Entry(path.name, None, path.name == active, str(error))
-        return Entry(path.name, manifest, path.name == active, None)
-
-    def _active_or_fail(self) -> str:
-        active = self.active()
-        if active is None:
-            raise InvalidInputError(f"no revision is active in {self.root}: run 'logwarden models promote ID'")
-        return active
-
-    def _latest(self) -> str:
-        usable = [entry.id for entry in self.entries() if entry.manifest is not None]
-        if not usable:
-            raise InvalidInputError(f"no model revision in {self.root} yet: run 'logwarden train'")
-        return usable[0]
-
-    def _read_pointer(self) -> _Pointer:
-        path = self.root / POINTER_NAME
-        try:
-            return _Pointer.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            return _Pointer()
+            return (self.root / name).read_bytes()
         except NotADirectoryError:
-            raise InvalidInputError(f"{self.root}: not a folder, so no registry of revisions") from None
-        except ValidationError as error:
-            reason = error.errors()[0]["msg"]
-            raise InvalidInputError(f"{path}: damaged ({reason}): remove it and promote a revision anew") from None
+            raise InvalidInputError(f"{self}: not a folder, so no registry of revisions") from None
 
-    def _write_pointer(self, promotions: list[_Promotion]) -> None:
-        pointer = _Pointer(promotions=promotions[-MAX_HISTORY:])
-        values = pointer.model_dump(mode="json")
-        replace_file(self.root / POINTER_NAME, json.dumps(values, indent=1).encode() + b"\n")
+    def _write_file(self, name: str, data: bytes) -> None:
+        replace_file(self.root / name, data)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Let one process at a time change the registry."""
         if not self.root.is_dir():
-            raise InvalidInputError(f"no model revision in {self.root} yet: run 'logwarden train'")
+            raise InvalidInputError(f"no model revision in {self} yet: run 'logwarden train'")
         try:
             with (self.root / ".lock").open("a") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 yield
         except PermissionError as error:
             raise LogwardenError(f"{error.filename}: no permission to change this registry") from error
+
+    # The same in every place
+
+    def _entry(self, name: str, active: str | None) -> Entry:
+        try:
+            manifest = self._manifest(name)
+            if manifest.id != name:
+                raise InvalidInputError(f"{self}/{name}: holds revision {manifest.id}")
+        except InvalidInputError as error:
+            return Entry(name, None, name == active, str(error))
+        return Entry(name, manifest, name == active, None)
+
+    def _active_or_fail(self) -> str:
+        active = self.active()
+        if active is None:
+            raise InvalidInputError(f"no revision is active in {self}: run 'logwarden models promote ID'")
+        return active
+
+    def _latest(self) -> str:
+        usable = [entry.id for entry in self.entries() if entry.manifest is not None]
+        if not usable:
+            raise InvalidInputError(f"no model revision in {self} yet: run 'logwarden train'")
+        return usable[0]
+
+    def _read_pointer(self) -> _Pointer:
+        try:
+            return _Pointer.model_validate_json(self._read_file(POINTER_NAME))
+        except FileNotFoundError:
+            return _Pointer()
+        except ValidationError as error:
+            reason = error.errors()[0]["msg"]
+            where = f"{self}/{POINTER_NAME}"
+            raise InvalidInputError(f"{where}: damaged ({reason}): remove it and promote a revision anew") from None
+
+    def _write_pointer(self, promotions: list[_Promotion]) -> None:
+        pointer = _Pointer(promotions=promotions[-MAX_HISTORY:])
+        values = pointer.model_dump(mode="json")
+        self._write_file(POINTER_NAME, json.dumps(values, indent=1).encode() + b"\n")
+
+
+def is_id(name: str) -> bool:
+    """Whether a name of a folder can be that of a revision."""
+    return len(name) == ID_LENGTH and not name.startswith(TEMPORARY_PREFIX)

@@ -18,14 +18,14 @@ _MARK = ".logwarden-training"
 """A file by which a folder is known as one that a training may delete."""
 
 
-def remove_old_revisions(root: Path, promotion: PromotionSpec, say: Say) -> list[str]:
+def remove_old_revisions(registry: Registry, promotion: PromotionSpec, say: Say) -> list[str]:
     """Keep as many revisions as ``promotion.keepRevisions`` says; return the ids that went, newest first.
 
     The training before it was good, so trouble with the storage is said and not raised: the next one tries again.
     """
     always = {promotion.revision} if promotion.revision else set()
     try:
-        removed = Registry(root).keep(promotion.keep_revisions, always=always)
+        removed = registry.keep(promotion.keep_revisions, always=always)
     except (LogwardenError, OSError) as error:
         say(f"old revisions could not be removed: {error}")
         return []

@@ -8,8 +8,8 @@ from typing import Any
 
 from logwarden.api.anomaly_model import AnomalyModel, DatasetSpec, LoraSpec, PromotionSpec, UnitSpec
 from logwarden.datasets import Dataset
-from logwarden.datasets.loading import local_path
 from logwarden.errors import InvalidInputError
+from logwarden.revisions import Registry, registry_at
 from logwarden.training.language.config import Lora, TrainingConfig
 from logwarden.training.plan import Parts, Plan, Threshold
 from logwarden.units import UnitConfig
@@ -87,22 +87,24 @@ def parts_of(model: AnomalyModel, where: str, load: Load) -> Parts:
     return parts
 
 
-def storage_of(model: AnomalyModel, where: str) -> Path | None:
-    """Return the folder of revisions that a model names, None where it names none.
+def storage_of(model: AnomalyModel, where: str) -> Registry | None:
+    """Return the registry of revisions that a model names, None where it names none.
 
     Raises
     ------
     InvalidInputError
-        If it is not on this machine.
+        If it cannot be written from here.
     """
     uri = model.spec.storage.uri
     if uri is None:
         return None
-    if not uri.startswith("file://"):
+    registry = registry_at(uri)
+    if registry is None:
         raise InvalidInputError(
-            f"{where}: spec.storage.uri: {uri} cannot be written here: give a folder with --out, or a file:// URI"
+            f"{where}: spec.storage.uri: {uri} cannot be written here: give a folder with --out, or a URI with file:// "
+            "or s3://"
         )
-    return Path(local_path(uri))
+    return registry
 
 
 def gate(promotion: PromotionSpec, report: dict[str, Any]) -> str | None:
