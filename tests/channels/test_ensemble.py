@@ -15,6 +15,7 @@ from logwarden.channels import Ensemble, NoveltyChannel, RateChannel, TextChanne
 from logwarden.channels.base import Finding
 from logwarden.channels.cache import ModelScores
 from logwarden.channels.calibration import Tail
+from logwarden.channels.ensemble import Scored
 from logwarden.templates import Templates
 from logwarden.units import Unit
 from tests.channels.builders import unit
@@ -92,7 +93,8 @@ def test_counts_of_a_session_count_in_full(templates: Templates) -> None:
     one = ensemble(templates, ALL)
     finding = Finding(EvidenceKind.NEVER_SEEN_COMBINATION, 2.0, {})
     window = unit(templates, "gw2", 9000.0, [MARK])
-    assert one._surprise(finding, replace(window, session="job 7")) == 2 * one._surprise(finding, window)
+    whole = one._surprise(finding, replace(window, session="job 7"), one._trouble)
+    assert whole == 2 * one._surprise(finding, window, one._trouble)
 
 
 def test_an_anomaly_is_not_learned_and_a_normal_unit_is(templates: Templates) -> None:
@@ -119,6 +121,9 @@ def test_what_the_model_is_not_asked_changes_no_result(templates: Templates, com
         threshold = chance.choice([0.0, 0.3, 0.5, 0.7])
         lazy.prepare([odd], threshold)
         found, scored = lazy.judge(odd, threshold), eager.score(odd)
+        if found is not None:
+            assert found.telling in [finding for _, _, finding in found.findings]
+            found = found._replace(telling=scored.telling)
         assert found == (scored if scored.reaches(threshold) else None)
         told += found is not None
         (eager.reported if scored.reaches(threshold) else eager.learn)(odd)
@@ -136,3 +141,22 @@ def test_the_model_is_asked_only_where_its_answer_can_make_an_anomaly(templates:
     one.prepare([known])
     assert one.score(known).surprises["text"] > 0
     assert scores.probabilities.scored == 1  # it read this text before
+
+
+def test_the_model_is_not_asked_about_an_anomaly_that_is_only_counted(templates: Templates) -> None:
+    scores = ModelScores(Judge())
+    one = ensemble(templates, ALL, scores=scores)
+    odd = unit(templates, "gw2", 9000.0, [FAULT, RELOAD])
+    known: list[Scored] = []
+
+    def counted(scored: Scored) -> bool:
+        known.append(scored)
+        return True
+
+    one.prepare([odd], 0.1, lambda unit: True)
+    assert one.judge(odd, 0.1, counted) is None
+    assert scores.probabilities.lookups == scores.probabilities.scored == 0
+    told = one.judge(odd, 0.1, lambda scored: False)
+    assert told is not None
+    assert told.telling == known[0].telling == known[0].findings[0][2]
+    assert told.score >= known[0].score

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,13 +26,16 @@ class Scored(NamedTuple):
     """A unit with what the channels say of it.
 
     ``surprises`` has one value per channel, -log10 of the probability among normal units. ``findings`` pairs each
-    finding with its own surprise and channel, the most surprising first.
+    finding with its own surprise and channel, the most surprising first. ``telling`` is the finding by which it is the
+    same anomaly as another: the most surprising of those that made it one before the language model was asked, else of
+    all.
     """
 
     unit: Unit
     score: float
     surprises: dict[str, float]
     findings: list[tuple[float, str, Finding]]
+    telling: Finding | None = None
 
     def reaches(self, threshold: float) -> bool:
         """Whether this is an anomaly. Without a finding there is nothing to tell, however low the threshold."""
@@ -63,17 +66,20 @@ class Ensemble:
         self._rate = next((channel for channel in channels if isinstance(channel, RateChannel)), None)
         self._weights = np.array([self.weights.get(channel.name, 0.0) for channel in self.channels])
 
-    def prepare(self, units: Sequence[Unit], threshold: float = 0.0) -> None:
+    def prepare(
+        self, units: Sequence[Unit], threshold: float = 0.0, counted: Callable[[Unit], bool] = lambda unit: False
+    ) -> None:
         """Let the channels batch their work for units that :meth:`score` or :meth:`judge` is going to see.
 
-        The language model reads in one batch those that may reach the threshold, by what is novel about them now; what
-        it has to read beside them, for another reason, it reads when :meth:`judge` comes to it.
+        The language model reads in one batch those that may reach the threshold, by what is novel about them now, but
+        for those that are likely to be only ``counted``; what it has to read beside them it reads when :meth:`judge`
+        comes to it.
         """
         for channel in self.channels:
             channel.prepare(units)
         if self._text is not None:
             text, novelty = self._text, self._novelty
-            to_read = [unit for unit in units if text.reads(unit)]
+            to_read = [unit for unit in units if text.reads(unit) and not counted(unit)]
             if threshold > 0 and novelty is not None:
                 to_read = [
                     unit
@@ -84,11 +90,14 @@ class Ensemble:
 
     def score(self, unit: Unit) -> Scored:
         """Score a prepared unit. Units come in time order, each learned or reported before the next is scored."""
-        return self._scored(unit, {channel: channel.read(unit) for channel in self.channels})
+        return self._scored(unit, {channel: channel.read(unit) for channel in self.channels}, self._trouble)
 
-    def _scored(self, unit: Unit, readings: Mapping[Channel, Reading]) -> Scored:
+    def _scored(
+        self, unit: Unit, readings: Mapping[Channel, Reading], trouble: Callable[[Unit], float] = lambda unit: 0.0
+    ) -> Scored:
+        """Score a unit by these findings; ``trouble`` tells how much it reads like it, see :meth:`_surprise`."""
         findings = [
-            (self._surprise(finding, unit), channel.name, finding)
+            (self._surprise(finding, unit, trouble), channel.name, finding)
             for channel in self.channels
             for finding in readings[channel]
         ]
@@ -98,7 +107,7 @@ class Ensemble:
         for surprise, name, _ in findings:
             surprises[name] = max(surprises[name], surprise)
         findings.sort(key=lambda item: -item[0])
-        return Scored(unit, self._combined(surprises), surprises, findings)
+        return Scored(unit, self._combined(surprises), surprises, findings, findings[0][2])
 
     def _highest(self, readings: Mapping[Channel, Reading]) -> float:
         """Return the score that a unit with these findings has at the most: known messages are believed in full.
@@ -116,7 +125,7 @@ class Ensemble:
     def _combined(self, surprises: Mapping[str, float]) -> float:
         return to_score(float(combine(np.array([list(surprises.values())]), self._weights, self.combination)[0]))
 
-    def _surprise(self, finding: Finding, unit: Unit) -> float:
+    def _surprise(self, finding: Finding, unit: Unit, trouble: Callable[[Unit], float]) -> float:
         """Return the calibrated surprise of a finding; for known messages in a new place, as far as it is believed.
 
         Planned work brings known messages to new hosts and into new company as often as faults do, so that alone counts
@@ -125,32 +134,56 @@ class Ensemble:
         """
         surprise = self.tails[finding.kind].surprise(finding.raw)
         if surprise and unit.session is None and finding.kind in _KNOWN_MESSAGES:
-            trouble = self._text.trouble(unit) if self._text and self.weights.get(TextChannel.name) else 0.0
-            surprise *= 0.5 + 0.5 * trouble
+            surprise *= 0.5 + 0.5 * trouble(unit)
         return surprise
+
+    def _trouble(self, unit: Unit) -> float:
+        return self._text.trouble(unit) if self._text and self.weights.get(TextChannel.name) else 0.0
 
     def silence(self, host: str, gap: float) -> float:
         """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
         return self._rate.silence(host, gap) if self._rate else 0.0
 
-    def judge(self, unit: Unit, threshold: float) -> Scored | None:
-        """Return a prepared unit with its score if it is an anomaly, else None; tell every channel before the next.
+    def judge(
+        self, unit: Unit, threshold: float, counted: Callable[[Scored], bool] = lambda scored: False
+    ) -> Scored | None:
+        """Return a prepared unit with its score if it is an anomaly to be told, else None; then tell every channel.
 
         Most units are normal whatever the language model would say of them, so it is asked about the others only. That
-        changes no result.
+        changes no result. Nor is it asked about what is an anomaly without it and need only be counted.
+
+        Parameters
+        ----------
+        counted
+            Is given an anomaly with what is known of it, and returns whether it repeats one that was told, so that
+            nobody needs more.
         """
         text = self._text
         readings = {channel: channel.read(unit) for channel in self.channels if channel is not text}
+        unlikely: Reading = []
         if text is not None:
-            readings[text] = [*text.sure_verdict(unit), *(unlikely := text.unlikely(unit))]
-        if self._highest(readings) >= threshold:
+            unlikely = text.unlikely(unit)
+            readings[text] = [*text.sure_verdict(unit), *unlikely]
+        if self._highest(readings) < threshold:
+            self.learn(unit)
+            return None
+        if text is not None:
+            readings[text] = unlikely
+        least = self._scored(unit, readings)
+        sure = least.reaches(threshold)
+        if not (sure and counted(least)):
             if text is not None:
                 readings[text] = [*text.verdict(unit), *unlikely]
-            scored = self._scored(unit, readings)
-            if scored.reaches(threshold):
+            scored = self._scored(unit, readings, self._trouble)
+            if not scored.reaches(threshold):
+                self.learn(unit)
+                return None
+            if sure:
+                scored = scored._replace(telling=least.telling)
+            if sure or not counted(scored):
                 self.reported(unit)
                 return scored
-        self.learn(unit)
+        self.reported(unit)
         return None
 
     def learn(self, unit: Unit) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from logwarden.api.record import AnomalyRecord, Case, Severity
 from logwarden.channels.ensemble import Scored
 from logwarden.explain import case_title
+from logwarden.units import Unit
 
 # Seconds without a new anomaly after which a case is over, for its own hosts and for others.
 _SAME_HOST = 90.0
@@ -57,6 +58,10 @@ class CaseBook:
                 case.suppressed += 1
                 return self._case(case)
         return None
+
+    def may_count(self, unit: Unit) -> bool:
+        """Whether an anomaly of a unit's host was told a moment ago, so that the next is likely to be only counted."""
+        return any(unit.host in case.hosts and abs(unit.end - case.end) < _REPEAT for case in self._open)
 
     def file(self, record: AnomalyRecord, scored: Scored) -> tuple[AnomalyRecord, Case]:
         """Put a record into its case; return the record with its case id, and the case as it is now."""
@@ -112,7 +117,8 @@ class CaseBook:
 
 def _signature(scored: Scored) -> str:
     """What makes an anomaly the same as another: the host or session, and its most telling finding."""
-    finding = scored.findings[0][2]
+    finding = scored.telling
+    assert finding is not None  # an anomaly has findings
     return f"{scored.unit.session or scored.unit.host} {finding.kind.value} {finding.template}"
 
 

@@ -89,20 +89,23 @@ class Detector:
 
     def _judge(self, units: list[Unit], outcome: Outcome) -> None:
         outcome.units += len(units)
-        self._ensemble.prepare(units, self.threshold)
+        self._ensemble.prepare(units, self.threshold, self._cases.may_count)
         cases: dict[str, Case] = {}
+
+        def counted(scored: Scored) -> bool:
+            if (case := self._cases.repeat(scored)) is not None:
+                cases[case.id] = case
+            return case is not None
+
         for unit in units:
-            scored = self._ensemble.judge(unit, self.threshold)
+            scored = self._ensemble.judge(unit, self.threshold, counted)
             if scored is not None:
                 case = self._report(scored, outcome)
                 cases[case.id] = case
         outcome.cases += cases.values()
 
     def _report(self, scored: Scored, outcome: Outcome) -> Case:
-        """Add the record of an anomaly to the outcome, unless it repeats one just told; return its case."""
-        case = self._cases.repeat(scored)
-        if case is not None:
-            return case
+        """Add the record of an anomaly to the outcome; return its case."""
         stream = self._intake.streams[scored.unit.stream]
         record = self._records.make(
             scored,

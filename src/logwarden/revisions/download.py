@@ -76,9 +76,7 @@ def _explained(uri: str, what: str, error: Exception) -> LogwardenError:
     if isinstance(error, FileNotFoundError) and (cause is error or getattr(cause, "status", None) == 404):
         return InvalidInputError(f"{uri}: no model revision there: {error} was not found")
     if type(cause).__name__ == "NoCredentialsError":  # botocore's, which may not be installed
-        return InvalidInputError(
-            f"{uri}: the {what} needs credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-        )
+        return InvalidInputError(f"{uri}: the {what} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     if isinstance(error, PermissionError):
         return InvalidInputError(f"{uri}: the {what} is not allowed with these credentials ({error})")
     return LogwardenError(f"{uri}: the {what} failed: {type(cause).__name__}: {cause}")
