@@ -97,3 +97,10 @@ def test_intervals_cover_the_time_with_at_most_150_pieces(hours: float) -> None:
     assert len(shown) <= 151
     assert shown[0] <= START.timestamp()
     assert shown[-1] + shown.step > end.timestamp()
+
+
+@pytest.mark.parametrize(("minutes", "form"), [(3, "%H:%M:%S"), (60, "%H:%M"), (3 * 24 * 60, "%d %b %H:%M")])
+def test_marks_on_the_time_axis_are_told_apart(minutes: int, form: str) -> None:
+    end = datetime.fromtimestamp(START.timestamp() + minutes * 60, UTC)
+    shown = charts.buckets(START, end, charts.bucket_seconds(START, end))
+    assert charts.lines_chart([], shown, 0).to_dict()["encoding"]["x"]["axis"]["format"] == form

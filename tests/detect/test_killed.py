@@ -16,7 +16,7 @@ KILLS = 10
 
 
 def command(store: Path) -> list[str]:
-    sources = [str(RECORDINGS / name) for name in ("test-11", "test-12", "test-13", "test-14")]
+    sources = [str(RECORDINGS / name) for name in ("test-11", "test-12")]
     return [sys.executable, "-m", "logwarden", "detect", *sources, "--store", str(store)]
 
 

@@ -31,9 +31,8 @@ from pathlib import Path
 from logwarden.training.language.ranks import joined
 from tests.training.test_ranks import tune
 logging.basicConfig(level=logging.INFO)
-with joined() as rank:
-    tune(Path(sys.argv[1]), Path(sys.argv[2]), **{name: int(value) for name, value in
-        (one.split("=") for one in sys.argv[3].replace("RANK", str(rank)).split(","))})
+with joined():
+    tune(Path(sys.argv[1]), Path(sys.argv[2]))
 """
 STEPS = 24
 
@@ -88,43 +87,39 @@ def history(folder: Path) -> list[dict[str, float]]:
 
 
 @pytest.fixture(scope="module")
-def shared_run(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return what two processes made together."""
-    out = tmp_path_factory.mktemp("shared") / "tuned"
-    codes, said = run(out.parent, "-c", TUNE, str(base), str(out), f"steps={STEPS}")
-    assert codes == [0, 0], said
-    return out
-
-
-def test_two_processes_take_the_steps_of_one(base: Path, shared_run: Path, tmp_path: Path) -> None:
-    """Five texts a batch: one process has three of them, the other two."""
-    alone = tune(base, tmp_path / "alone")
-    expected, found = history(alone), history(shared_run)
-    assert len(expected) == STEPS // 6
-    for one, other in zip(expected, found, strict=True):
-        assert other == pytest.approx(one, rel=1e-3)
-    assert expected[-1]["loss"] < expected[0]["loss"] - 0.05, "nothing was learnt, so nothing was compared"
-    weights, others = weights_of(alone), weights_of(shared_run)
-    for name, value in weights.items():
-        np.testing.assert_allclose(others[name], value, atol=2e-3, err_msg=name)
-
-
-def test_the_death_of_one_ends_all_and_together_they_go_on(base: Path, shared_run: Path, tmp_path: Path) -> None:
-    out = tmp_path / "tuned"
-    command = ("-c", TUNE, str(base), str(out), f"steps={STEPS}")
-    with processes(tmp_path, *command) as (first, second):
+def together(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what two processes made together, of which one was killed on the way."""
+    folder = tmp_path_factory.mktemp("together")
+    out = folder / "tuned"
+    command = ("-c", TUNE, str(base), str(out))
+    with processes(folder, *command) as (first, second):
         end = time.monotonic() + SECONDS
-        while not any(tmp_path.glob(".tuned.checkpoints/*/state.pt")):
-            assert first.poll() is None, (tmp_path / "0.log").read_text()
+        while not any(folder.glob(".tuned.checkpoints/*/state.pt")):
+            assert first.poll() is None, (folder / "0.log").read_text()
             assert time.monotonic() < end, "no resume point appeared"
             time.sleep(0.01)
         second.send_signal(signal.SIGKILL)
         assert first.wait(SECONDS) == 1
     assert not out.exists(), "the run ended before it was killed"
-    codes, said = run(tmp_path, *command)
+    codes, said = run(folder, *command)
     assert codes == [0, 0], said
     assert "resuming at step" in said
-    assert history(out) == history(shared_run)
+    return out
+
+
+def test_two_processes_take_the_steps_of_one_also_after_the_death_of_one(
+    base: Path, together: Path, tmp_path: Path
+) -> None:
+    """Five texts a batch: one process has three of them, the other two."""
+    alone = tune(base, tmp_path / "alone")
+    expected, found = history(alone), history(together)
+    assert len(expected) == STEPS // 6
+    for one, other in zip(expected, found, strict=True):
+        assert other == pytest.approx(one, rel=1e-3)
+    assert expected[-1]["loss"] < expected[0]["loss"] - 0.05, "nothing was learnt, so nothing was compared"
+    weights, others = weights_of(alone), weights_of(together)
+    for name, value in weights.items():
+        np.testing.assert_allclose(others[name], value, atol=2e-3, err_msg=name)
 
 
 MEASURE = """
@@ -152,15 +147,26 @@ def test_the_death_of_one_that_waits_undoes_nothing(tmp_path: Path, how: signal.
         assert first.wait(SECONDS) == 0, (tmp_path / "0.log").read_text()
 
 
-@pytest.mark.parametrize(
-    ("settings", "words"),
-    [("batch_size=1", "batch size: found 1, but 2 processes share each batch"),
-     ("seed=RANK", "process 1 of this training sees other settings or data than process 0")],
-)  # fmt: skip
-def test_what_cannot_be_shared_is_refused(base: Path, tmp_path: Path, settings: str, words: str) -> None:
-    codes, said = run(tmp_path, "-c", TUNE, str(base), str(tmp_path / "out"), settings)
+REFUSED = """
+import sys
+from pathlib import Path
+from logwarden.errors import InvalidInputError
+from logwarden.training.language.ranks import joined
+from tests.training.test_ranks import tune
+with joined() as rank:
+    try:
+        tune(Path(sys.argv[1]), Path(sys.argv[2]), batch_size=1)
+    except InvalidInputError as error:
+        print(f"refused: {error}", flush=True)
+    tune(Path(sys.argv[1]), Path(sys.argv[2]), seed=rank)
+"""
+
+
+def test_what_cannot_be_shared_is_refused(base: Path, tmp_path: Path) -> None:
+    codes, said = run(tmp_path, "-c", REFUSED, str(base), str(tmp_path / "out"))
     assert 0 not in codes, said
-    assert words in said
+    assert said.count("refused: batch size: found 1, but 2 processes share each batch") == 2, said
+    assert "process 1 of this training sees other settings or data than process 0" in said
 
 
 def test_torchrun_gives_one_revision(base: Path, tmp_path: Path) -> None:

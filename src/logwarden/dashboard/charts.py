@@ -19,6 +19,8 @@ _MOST_BUCKETS = 150
 # Both charts give their vertical axis the same room, so that times stand above each other.
 _AXIS_WIDTH = 34
 _A_DAY = 86400
+# So few minutes, in seconds, that there are marks between them.
+_MINUTES = 300
 # Of the intervals, so many set what is usual, and one with so many times as much towers over them.
 _USUAL = 0.9
 _TOWERING = 4
@@ -40,7 +42,8 @@ def buckets(start: datetime, end: datetime, step: int) -> range:
 
 
 def _time_axis(shown: range, *, labels: bool) -> alt.X:
-    form = "%H:%M" if shown.stop - shown.start <= _A_DAY else "%d %b %H:%M"
+    span = shown.stop - shown.start
+    form = "%H:%M:%S" if span <= _MINUTES else "%H:%M" if span <= _A_DAY else "%d %b %H:%M"
     axis = alt.Axis(
         title=None, labels=labels, ticks=labels, grid=False, labelOverlap=True, tickCount=6, format=form, labelPadding=4
     )
