@@ -40,5 +40,8 @@ if [ "${GPU:-yes}" = no ]; then
         -o -name 'include' -o -name '*.a' -o -name 'bin' \) -prune -exec rm -rf {} +
 fi
 
+# Symbols that only a debugger reads.
+[ "$extra" = train ] || find "$site" -name '*.so*' -type f -exec strip --strip-unneeded {} +
+
 # Compiled here, since the file system of a running container cannot be written. Torch's own tests want newer Pythons.
 bin/python -m compileall -q -j 0 -x 'torch/testing/_internal' "$site"

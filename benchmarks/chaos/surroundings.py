@@ -86,12 +86,14 @@ class Network:
         self._inside("link", "set", "eth0", "up")
 
     def close(self) -> None:
-        """Remove it, with what still runs in it; the cable goes with it."""
+        """Remove it, with what still runs in it."""
         inside = subprocess.run(["ip", "netns", "pids", self.name], capture_output=True, text=True, check=False)
         for pid in map(int, inside.stdout.split()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        subprocess.run(["ip", "netns", "del", self.name], capture_output=True, check=False)
+        # Not left to the kernel, which would remove it some time after the last process in there.
+        for end in (("link", "del", self._cable), ("netns", "del", self.name)):
+            subprocess.run(["ip", *end], capture_output=True, check=False)
 
     def _inside(self, *command: str) -> None:
         _run("ip", "-n", self.name, *command)

@@ -66,6 +66,11 @@ def _check_storage(model: AnomalyModel) -> None:
             f"spec.storage.uri: found '{uri}': in a cluster revisions lie in a claim, pvc://CLAIM, "
             "or in a storage that speaks S3, s3://BUCKET/PATH"
         )
+    if uri is not None and uri.startswith("s3://") and model.spec.training.nodes > 1:
+        raise InvalidSpecError(
+            "spec.training.nodes: several pods share their data and checkpoints in a claim: set spec.storage.uri to "
+            "pvc://CLAIM, or nodes to 1"
+        )
 
 
 def _check_dataset(field: str, dataset: DatasetSpec) -> None:

@@ -160,3 +160,16 @@ def test_the_model_is_not_asked_about_an_anomaly_that_is_only_counted(templates:
     assert told is not None
     assert told.telling == known[0].telling == known[0].findings[0][2]
     assert told.score >= known[0].score
+
+
+def test_what_is_only_counted_of_a_stranger_stays_new(templates: Templates) -> None:
+    one = ensemble(templates, ALL)
+    for slot in range(300):
+        assert one.judge(unit(templates, "new1", 30.0 * slot, [MARK]), 0.9) is None
+    odd = unit(templates, "new1", 9000.0, [FAULT])
+    assert one.judge(odd, 0.1, lambda scored: True) is None
+    told = one.judge(odd, 0.1)
+    assert told is not None
+    assert EvidenceKind.NEVER_SEEN_ON_HOST in {finding.kind for _, _, finding in told.findings}
+    again = one.score(replace(odd, slot=9030.0, times=[9030.0]))
+    assert EvidenceKind.NEVER_SEEN_ON_HOST not in {finding.kind for _, _, finding in again.findings}, "told once"

@@ -54,6 +54,7 @@ WRONG_MODELS = {
     "spec.explanation.openAI.apiKeySecretRef": MODEL
     + 'spec: {explanation: {openAI: {url: "http://a", model: b, apiKeySecretRef: {name: none, key: k}}}}\n',
     "spec.storage.uri": MODEL + 'spec: {storage: {uri: "file:///srv/models"}}\n',
+    "spec.training.nodes": MODEL + 'spec: {training: {nodes: 2}, storage: {uri: "s3://models/campus"}}\n',
     "spec.training.datasets[0].uri": TRAINED.replace("pvc://history/2026/10", "gs://logs/2026/10/"),
     "spec.training.datasets[0].topic": MODEL + "spec: {training: {datasets: [{topic: {last: 7d}}]}}\n",
     "spec.serving.runtime: Torch needs nvidia.com/gpu": MODEL + "spec: {serving: {runtime: Torch}}\n",

@@ -120,6 +120,33 @@ def test_restart_from_a_snapshot_goes_on_as_if_nothing_had_happened(
     assert told(outcome) == told(whole)
 
 
+def test_a_storm_costs_the_model_little_and_batching_and_restarts_still_do_not_matter(
+    model: DetectionModel, recording: Recording
+) -> None:
+    """The recording at fifty times its pace: nearly every window is an anomaly that was told a moment ago."""
+
+    def storm(size: int) -> Iterator[Batch]:
+        for batch in cut(recording.batches(), size):
+            assert batch.received is not None
+            start = recording.started
+            yield replace(batch, late=True, received=[start + (one - start) / 50 for one in batch.received])
+
+    once, often = Detector(model, "test"), Detector(model, "test")
+    asked = model.scores.probabilities.scored
+    whole = run(once, storm(2000))
+    assert whole.units > 150
+    assert model.scores.probabilities.scored - asked < whole.units / 4
+    assert 0 < len(whole.records) < whole.units / 3
+    pieces = Outcome()
+    for batch in storm(300):
+        state = often.snapshot()
+        often = Detector(model, "test")
+        often.restore(state)
+        pieces.extend(often.process(batch))
+    pieces.extend(often.finish())
+    assert told(pieces) == told(whole)
+
+
 def test_new_revision_takes_over_without_losing_repeating_or_forgetting_anything(
     model: DetectionModel, recording: Recording, whole: Outcome
 ) -> None:

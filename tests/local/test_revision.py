@@ -10,6 +10,7 @@ import pytest
 
 from logwarden.api.anomaly_model import AnomalyModel
 from logwarden.detect import DetectionModel
+from logwarden.errors import LogwardenError
 from logwarden.local import revision
 from logwarden.local.revision import RevisionWatch, choose_revision, registry_of
 from logwarden.revisions import Registry, Revision, open_revision
@@ -73,6 +74,31 @@ def test_a_defect_while_loading_does_not_end_the_watch(
     watch.stop()
     assert new.revision == second
     assert watch.take() is None
+
+
+def test_a_revision_that_could_not_be_fetched_is_tried_again(
+    tmp_path: Path, model: DetectionModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = tmp_path / "models"
+    active = variant(MODEL, root, 0.1)
+    fetch, tries = Registry.open, iter([True, True, True])
+
+    def fetch_later(registry: Registry, ref: str) -> Revision:
+        if next(tries, False):
+            raise LogwardenError("the storage is away")
+        return fetch(registry, ref)
+
+    monkeypatch.setattr(Registry, "open", fetch_later)
+    monkeypatch.setattr(Registry, "poll_seconds", 0.02)
+    watch = RevisionWatch(anomaly_model(), Registry(root), model.revision)
+    (root / "active.json").write_text(f'{{"promotions": [{{"id": "{active}", "time": "2026-11-28T00:00:00Z"}}]}}')
+    until = time.monotonic() + SECONDS
+    while (new := watch.take()) is None:
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    watch.stop()
+    assert new.revision == active
+    assert caplog.text.count("the storage is away") == 1
 
 
 @pytest.mark.s3

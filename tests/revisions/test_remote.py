@@ -13,7 +13,7 @@ from zlib import crc32
 import pytest
 
 from logwarden.errors import InvalidInputError, LogwardenError
-from logwarden.revisions import Registry, registry_at
+from logwarden.revisions import Registry, registry_at, remote
 from logwarden.revisions.remote import RemoteRegistry
 from tests.datasets.test_lines import write_log
 from tests.revisions.builders import make_revision
@@ -91,6 +91,68 @@ def test_an_upload_that_was_broken_off_is_no_revision(here: Registry, there: Reg
     assert there.active() is None
 
 
+def test_a_revision_with_a_missing_object_does_not_become_active(
+    here: Registry, there: Registry, storage: Storage
+) -> None:
+    damaged = add(here, 1)
+    there.open(damaged)
+    storage.files().rm_file(f"{str(here).removeprefix('s3://')}/{damaged}/model.onnx")
+    for registry in (here, there):  # both have a copy that is whole
+        with pytest.raises(InvalidInputError, match=f"{here}/{damaged}/model.onnx: missing or damaged"):
+            registry.promote(damaged)
+    assert here.active() is None
+
+
+def test_what_was_broken_off_goes_after_a_day(
+    here: Registry, there: Registry, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = add(here, 1), add(here, 2)
+    storage.files().rm_file(f"{str(here).removeprefix('s3://')}/{broken}/manifest.json")
+    there.keep(5)
+    assert [entry.id for entry in here.entries()] == [whole, broken]
+    monkeypatch.setattr(remote, "LEFTOVER_SECONDS", -60)
+    there.keep(5)
+    assert [entry.id for entry in here.entries()] == [whole]
+
+
+def test_a_finished_revision_waits_for_a_storage_that_is_away(
+    here: RemoteRegistry, there: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    put, tries = s3fs.S3FileSystem.put_file, iter([True, True, False])
+
+    def put_later(*arguments: object, **options: object) -> object:
+        if next(tries, False):
+            raise RuntimeError("nobody answers")
+        return put(*arguments, **options)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "put_file", put_later)
+    monkeypatch.setattr(RemoteRegistry, "first_wait_seconds", 0.01)
+    assert there.open(add(here, 1), verify=True)
+
+
+def test_a_revision_that_cannot_be_uploaded_is_kept_and_is_no_wrong_input(
+    here: RemoteRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import s3fs
+
+    here.check_writable()
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "expired")
+    s3fs.S3FileSystem.clear_instance_cache()
+    monkeypatch.setattr(RemoteRegistry, "patience_seconds", 0.0)
+    with pytest.raises(LogwardenError, match=f"not allowed.*; the revision lies in {here.root}") as away:
+        add(here, 1)
+    assert not isinstance(away.value, InvalidInputError)
+
+
+def test_a_bucket_that_is_not_there_is_named(tmp_path: Path) -> None:
+    registry = RemoteRegistry("s3://no-such-bucket/campus", tmp_path)
+    for call in (registry.active, registry.entries):
+        with pytest.raises(InvalidInputError, match="s3://no-such-bucket/campus: there is no such bucket"):
+            call()
+
+
 def test_a_damaged_pointer_is_named(here: Registry, uri: str, storage: Storage) -> None:
     storage.files().pipe_file(f"{uri.removeprefix('s3://')}/active.json", b"{")
     with pytest.raises(InvalidInputError, match=rf"{uri}/active\.json: damaged"):
@@ -101,6 +163,8 @@ def test_missing_credentials_are_asked_for(here: Registry, monkeypatch: pytest.M
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, os.devnull)
     with pytest.raises(InvalidInputError, match="the download needs AWS_ACCESS_KEY_ID and"):
         here.active()
 

@@ -201,8 +201,8 @@ def _place_of_job(model: AnomalyModel, context: Context) -> list[dict[str, Any]]
 def _command(model: AnomalyModel) -> list[str]:
     """Return the command.
 
-    Checkpoints lie beside the revisions, in a folder of the Job's own, so that a retried pod goes on where one was
-    killed and no other training does.
+    Checkpoints lie beside the revisions in their claim, in a folder of the Job's own, so that a retried pod goes on
+    where one was killed and no other training does; with revisions in object storage they go with the pod.
     """
     work = f"{data_folder(model)}/training/$(JOB_NAME)"
     arguments = ["train", "-f", RESOURCES_FILE, "--work", work, "--discard-work", "--result", RESULT_FILE]

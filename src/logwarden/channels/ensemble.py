@@ -27,8 +27,8 @@ class Scored(NamedTuple):
 
     ``surprises`` has one value per channel, -log10 of the probability among normal units. ``findings`` pairs each
     finding with its own surprise and channel, the most surprising first. ``telling`` is the finding by which it is the
-    same anomaly as another: the most surprising of those that made it one before the language model was asked, else of
-    all.
+    same anomaly as another: the most surprising of those that make it one whatever the verdict of the language model,
+    else of all.
     """
 
     unit: Unit
@@ -92,9 +92,7 @@ class Ensemble:
         """Score a prepared unit. Units come in time order, each learned or reported before the next is scored."""
         return self._scored(unit, {channel: channel.read(unit) for channel in self.channels}, self._trouble)
 
-    def _scored(
-        self, unit: Unit, readings: Mapping[Channel, Reading], trouble: Callable[[Unit], float] = lambda unit: 0.0
-    ) -> Scored:
+    def _scored(self, unit: Unit, readings: Mapping[Channel, Reading], trouble: Callable[[Unit], float]) -> Scored:
         """Score a unit by these findings; ``trouble`` tells how much it reads like it, see :meth:`_surprise`."""
         findings = [
             (self._surprise(finding, unit, trouble), channel.name, finding)
@@ -140,6 +138,9 @@ class Ensemble:
     def _trouble(self, unit: Unit) -> float:
         return self._text.trouble(unit) if self._text and self.weights.get(TextChannel.name) else 0.0
 
+    def _sure_trouble(self, unit: Unit) -> float:
+        return self._text.sure_trouble(unit) if self._text and self.weights.get(TextChannel.name) else 0.0
+
     def silence(self, host: str, gap: float) -> float:
         """How many times its longest normal silence a host has been silent for ``gap`` seconds; 0 if unknown."""
         return self._rate.silence(host, gap) if self._rate else 0.0
@@ -169,7 +170,7 @@ class Ensemble:
             return None
         if text is not None:
             readings[text] = unlikely
-        least = self._scored(unit, readings)
+        least = self._scored(unit, readings, self._sure_trouble)
         sure = least.reaches(threshold)
         if not (sure and counted(least)):
             if text is not None:
@@ -183,7 +184,10 @@ class Ensemble:
             if sure or not counted(scored):
                 self.reported(unit)
                 return scored
-        self.reported(unit)
+        for channel in self.channels:
+            # What the model would have said of a message is not known, so that message stays new.
+            if not sure or channel is not self._novelty:
+                channel.reported(unit)
         return None
 
     def learn(self, unit: Unit) -> None:

@@ -101,10 +101,14 @@ class TextChannel:
 
     def trouble(self, unit: Unit) -> float:
         """How much a unit reads like trouble: 0 when nothing in it is unusual, 1 also when the model cannot tell."""
-        if not all(map(self._knows, unit.counts)):
+        if self.sure_trouble(unit):
             return 1.0
         text = self._unusual(unit)[1]
         return self._scores.probabilities[text] if text else 0.0
+
+    def sure_trouble(self, unit: Unit) -> float:
+        """Return what :meth:`trouble` is at the least, without asking the model."""
+        return 0.0 if all(map(self._knows, unit.counts)) else 1.0
 
     def verdict(self, unit: Unit) -> Reading:
         """Return what the model says of a unit's unusual lines."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from logwarden.cli.common import CONTEXT_SETTINGS, HelpCommand, data_dir, new_group
+from logwarden.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from logwarden.api.manifest import RevisionManifest
@@ -50,7 +51,11 @@ FormatOption = Annotated[OutputFormat, typer.Option("--format", help="How to wri
 def _registry(root: str | None) -> Registry:
     from logwarden.revisions import Registry, registry_at
 
-    return registry_at(root) or Registry(Path(root).expanduser() if root else data_dir() / "models")
+    if (found := registry_at(root)) is not None:
+        return found
+    if root is not None and "://" in root:
+        raise InvalidInputError(f"--root {root}: a folder, or a URI with file:// or s3://, is expected")
+    return Registry(Path(root).expanduser() if root else data_dir() / "models")
 
 
 @app.command(

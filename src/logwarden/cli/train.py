@@ -163,6 +163,8 @@ def command(
         job = (
             _from_file(file, given, out, work, steps, kafka) if file else _from_options(given, out, work, steps, kafka)
         )
+        if rank == 0:
+            job.registry.check_writable()
         fetched = kept_until_done(job.plan.work / _FETCHED) if rank == 0 else nullcontext()
         # Processes on one machine cannot all have the port.
         with _progress_served(metrics_port if os.environ.get("LOCAL_RANK", "0") == "0" else None), fetched:
@@ -170,7 +172,6 @@ def command(
             if rank > 0:
                 assist(job.plan, parts)
                 return
-            job.registry.check_writable()
             revision = train(job.plan, parts, job.registry.root, _say)
             job.registry.add(revision)
         screen = console(stderr=False)

@@ -67,6 +67,7 @@ class RevisionWatch:
     def __init__(self, model: AnomalyModel, registry: Registry, current: str, device: str | None = None) -> None:
         self._registry = registry
         self._current = current
+        self._unusable = self._told = ""
         self._device = device
         self._new: SimpleQueue[DetectionModel] = SimpleQueue()
         self._stop = threading.Event()
@@ -89,14 +90,29 @@ class RevisionWatch:
         while not self._stop.wait(self._registry.poll_seconds):
             try:
                 self._look()
-            except LogwardenError as error:
-                _log.error("the active revision cannot be taken over: %s", error)
+            except LogwardenError as error:  # an object storage that is away, for instance
+                self._tell(str(error))
             except Exception:  # a defect: the running revision goes on, and the next one gets its chance
                 _log.exception("the active revision cannot be taken over")
+            else:
+                self._told = ""
+
+    def _tell(self, problem: str) -> None:
+        """Say once what goes on being wrong."""
+        if problem != self._told:
+            _log.error("the active revision cannot be taken over: %s", problem)
+            self._told = problem
 
     def _look(self) -> None:
         active = self._registry.active()
-        if active is None or active == self._current:
+        if active is None or active in (self._current, self._unusable):
             return
-        self._current = active  # also when it cannot be loaded: one message is enough
-        self._new.put(load(self._registry.open(active), self._device))
+        try:
+            new = load(self._registry.open(active), self._device)
+        except Exception as error:
+            # What is wrong with the revision itself stays wrong; anything else may pass.
+            if isinstance(error, InvalidInputError) or not isinstance(error, LogwardenError):
+                self._unusable = active
+            raise
+        self._current, self._unusable = active, ""
+        self._new.put(new)

@@ -73,13 +73,28 @@ def reaching(uri: str, what: str = "download") -> Iterator[tuple[Any, str]]:
 def _explained(uri: str, what: str, error: Exception) -> LogwardenError:
     """Return an error for a person. fsspec says "not found" for web servers that cannot be reached, too."""
     cause = error.__cause__ or error
-    if isinstance(error, FileNotFoundError) and (cause is error or getattr(cause, "status", None) == 404):
+    if is_missing_bucket(error):
+        return InvalidInputError(f"{uri}: there is no such bucket")
+    if isinstance(error, FileNotFoundError) and (cause is error or _answer(cause) in (404, "NoSuchKey", "404")):
         return InvalidInputError(f"{uri}: no model revision there: {error} was not found")
-    if type(cause).__name__ == "NoCredentialsError":  # botocore's, which may not be installed
+    if type(cause).__name__ in ("NoCredentialsError", "PartialCredentialsError"):  # botocore, maybe not installed
         return InvalidInputError(f"{uri}: the {what} needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) and error.errno is None:  # with one, it is this machine that refuses
         return InvalidInputError(f"{uri}: the {what} is not allowed with these credentials ({error})")
     return LogwardenError(f"{uri}: the {what} failed: {type(cause).__name__}: {cause}")
+
+
+def is_missing_bucket(error: BaseException) -> bool:
+    """Whether an error of a file system says that its bucket is not there."""
+    return _answer(error.__cause__ or error) == "NoSuchBucket"
+
+
+def _answer(error: BaseException) -> int | str | None:
+    """Return the status of a web server's answer, or the code of a storage's."""
+    response = getattr(error, "response", None)
+    if isinstance(response, dict):
+        return str(response.get("Error", {}).get("Code"))
+    return getattr(error, "status", None)
 
 
 def _download(uri: str, filesystem: Any, folder: str, cache_dir: Path, *, verify: bool) -> Revision:

@@ -114,10 +114,12 @@ class Registry:
         LogwardenError
             If it cannot.
         """
+        probe = temporary_beside(self.root / "probe")
         try:
-            self.root.mkdir(parents=True, exist_ok=True)
+            probe.mkdir(parents=True)
+            probe.rmdir()
         except OSError as error:
-            raise LogwardenError(f"{self}: cannot hold revisions: {error.strerror}") from None
+            raise LogwardenError(f"{self.root}: cannot hold revisions: {error.strerror}") from None
 
     def add(self, revision: Revision) -> None:
         """Take in a revision that was written to :attr:`root`."""
@@ -151,11 +153,14 @@ class Registry:
         read stays too.
         """
         with self._locked():
-            recent = {promotion.id for promotion in self._read_pointer().promotions[-2:]}
             others = [entry.id for entry in self.entries() if entry.manifest is not None and not entry.active]
-            removed = [name for name in others[count:] if name not in recent and name not in always]
-            for name in removed:
-                self._remove(name)
+            removed = []
+            for name in others[count:]:
+                # Read each time: where nothing locks, one may be promoted meanwhile.
+                recent = {promotion.id for promotion in self._read_pointer().promotions[-2:]}
+                if name not in recent and name not in always:
+                    self._remove(name)
+                    removed.append(name)
             self._remove_leftovers()
         return removed
 
