@@ -26,6 +26,12 @@ find "$site" -name '*.pyx' -delete -o -name '*.pxi' -delete -o -name '*.hpp' -de
 [ ! -d "$site/botocore/data" ] || find "$site"/botocore/data -mindepth 1 -maxdepth 1 -type d ! -name s3 ! -name sts \
     -exec rm -rf {} +
 
+if [ "$extra" = detect ]; then
+    # Tools for making models, and faster downloads from Hugging Face: it goes without.
+    rm -rf "$site"/onnxruntime/transformers "$site"/onnxruntime/quantization "$site"/onnxruntime/tools
+    rm -rf "$site"/hf_xet "$site"/hf_xet-*
+    bin/python -c "import huggingface_hub, onnxruntime, s3fs, tokenizers"
+fi
 if [ "$extra" = dashboard ]; then
     # Charts that no page uses.
     rm -rf "$site"/pydeck share/jupyter
@@ -39,9 +45,6 @@ if [ "${GPU:-yes}" = no ]; then
     find "$site"/nvidia \( -name 'libcudnn_*.so*' -o -name 'libcusolver*.so*' -o -name 'libnvperf*' \
         -o -name 'include' -o -name '*.a' -o -name 'bin' \) -prune -exec rm -rf {} +
 fi
-
-# Symbols that only a debugger reads.
-[ "$extra" = train ] || find "$site" -name '*.so*' -type f -exec strip --strip-unneeded {} +
 
 # Compiled here, since the file system of a running container cannot be written. Torch's own tests want newer Pythons.
 bin/python -m compileall -q -j 0 -x 'torch/testing/_internal' "$site"
