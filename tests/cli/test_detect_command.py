@@ -126,6 +126,15 @@ def test_lines_that_cannot_be_read_are_counted_and_do_no_harm(tmp_path: Path) ->
     assert counts["rejected"] >= 2
 
 
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    log, null = tmp_path / "a.log", tmp_path / "null"
+    log.write_text("<34>Oct 11 22:14:15 mymachine su: ok\n")
+    null.symlink_to("/dev/null")
+    done = logwarden("detect", log, "--output", null, "--summary", null)
+    assert done.returncode == 0, done.stderr
+    assert null.is_symlink()
+
+
 def test_evaluation_reports_the_model_its_parts_and_the_baselines(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     done = logwarden("evaluate", "--model", "builtin", "--data", "lab", "--format", "lab", "--report", report)

@@ -242,9 +242,16 @@ def _appending(path: Path) -> Iterator[IO[str]]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
-    """Open a file that appears under its name only when it is complete; ``-`` is standard output."""
+    """Open a file that appears under its name only when it is complete; ``-`` is standard output.
+
+    A device, a pipe or a link, such as ``/dev/null``, is written to and not replaced.
+    """
     if str(path) == "-":
         yield sys.stdout
+        return
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open("w", encoding="utf-8") as file:
+            yield file
         return
     partial = path.with_name(f".{path.name}.partial")
     try:
