@@ -225,7 +225,7 @@ class SuiteTable:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail a CI run that left a suite out; note for .ci/run whether tests that failed are all that is wrong."""
         failed = session.exitstatus == pytest.ExitCode.TESTS_FAILED
-        cache = session.config.cache
+        cache = getattr(session.config, "cache", None)  # not with -p no:cacheprovider
         if cache is not None:
             cache.set("logwarden/nothing_but_failures", failed and self.whole and not self.left_out())
         if self.in_ci and self.left_out() and session.exitstatus == 0:
